@@ -1,0 +1,3 @@
+"""Breakeven: open-source books for LLM products."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Reads the ledger, applies prices, computes measures and metrics."""

@@ -1,0 +1,1 @@
+"""Owns storage: the eight tables, ingestion, coverage."""

@@ -1,0 +1,1 @@
+"""Usage in, money out, no clock."""

@@ -1,0 +1,1 @@
+"""Books against bills, and the differences explained."""

@@ -1,0 +1,1 @@
+"""One file per system we read; they yield records, never tables."""
