@@ -1,0 +1,159 @@
+"""The embedded engine: DuckDB in this process, with a memory limit and a place to spill."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from breakeven.engine import sql
+from breakeven.errors import BooksError, BreakevenError, InputError
+
+
+class DuckDBEngine:
+    """A DuckDB session. SQL by `execute`, `arrow_of` and `stream`; Ibis by `table` and `arrow`."""
+
+    name = "duckdb"
+
+    def __init__(
+        self, *, memory_gib: float = 4.0, spill: Path | None = None, keep_order: bool = False
+    ) -> None:
+        self._spill = spill or Path(tempfile.mkdtemp(prefix="breakeven-spill-"))
+        self._connection = duckdb.connect()
+        self._backend: Any = None
+        self.execute("SET TimeZone = 'UTC'")
+        self.execute(f"SET memory_limit = '{memory_gib:.2f}GiB'")
+        self.execute(f"SET temp_directory = {sql.text(str(self._spill))}")
+        self.execute(f"SET preserve_insertion_order = {str(keep_order).lower()}")
+        # Nothing is ever fetched or loaded behind the user's back.
+        self.execute("SET autoinstall_known_extensions = false")
+
+    def execute(self, query: str) -> None:
+        """Run a statement for its effect."""
+        self._run(query)
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """The result as Python tuples: for what a person could read."""
+        return self._run(query).fetchall()
+
+    def arrow_of(self, query: str) -> pa.Table:
+        """The result as an Arrow table."""
+        return self._relation(query).to_arrow_table()
+
+    def stream(self, query: str, *, batch_rows: int = 100_000) -> pa.RecordBatchReader:
+        """The result as a stream of Arrow batches: memory stays flat whatever the number of rows."""
+        return self._relation(query).to_arrow_reader(batch_rows)
+
+    def _run(self, query: str) -> Any:
+        with _translated():
+            return self._connection.execute(query)
+
+    def _relation(self, query: str) -> Any:
+        with _translated():
+            return self._connection.sql(query)
+
+    def view(self, name: str, files: Sequence[str], schema: pa.Schema, partition: str | None) -> None:
+        """See `Engine.view`. Instants become UTC timestamps without a zone: both engines then agree."""
+        if not files:
+            columns = ", ".join(
+                f"CAST(NULL AS {_sql_type(field.type)}) AS {sql.name(field.name)}" for field in schema
+            )
+            self.execute(f"CREATE OR REPLACE VIEW {sql.name(name)} AS SELECT {columns} WHERE false")
+            return
+        columns = ", ".join(
+            f"CAST({sql.name(field.name)} AS TIMESTAMP) AS {sql.name(field.name)}"
+            if pa.types.is_timestamp(field.type)
+            else sql.name(field.name)
+            for field in schema
+        )
+        hive = (
+            f", hive_partitioning = true, hive_types = {{{sql.text(partition)}: DATE}}" if partition else ""
+        )
+        self.execute(
+            f"CREATE OR REPLACE VIEW {sql.name(name)} AS "
+            f"SELECT {columns} FROM read_parquet([{sql.texts(files)}]{hive or ', hive_partitioning = false'})"
+        )
+
+    def table(self, name: str) -> Any:
+        """See `Engine.table`."""
+        return self._ibis().table(name)
+
+    def arrow(self, expression: Any) -> pa.Table:
+        """See `Engine.arrow`; the generated SQL travels with an error."""
+        import ibis
+
+        query = str(ibis.to_sql(expression, dialect="duckdb"))
+        try:
+            return self.arrow_of(query)
+        except BreakevenError:
+            raise
+        except duckdb.Error as error:
+            raise RuntimeError(f"{error}\n\nwhile running:\n{query}") from error
+
+    def _ibis(self) -> Any:
+        if self._backend is None:
+            import ibis
+
+            self._backend = ibis.duckdb.from_connection(self._connection)
+        return self._backend
+
+    def close(self) -> None:
+        """See `Engine.close`."""
+        self._connection.close()
+        shutil.rmtree(self._spill, ignore_errors=True)
+
+    def __enter__(self) -> DuckDBEngine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """What DuckDB can say, as errors a person can act on."""
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        raise BooksError(
+            "out of memory or of disk to spill to", cause=_first_line(error), remedy="free disk space"
+        ) from error
+    except (duckdb.IOException, duckdb.InvalidInputException, duckdb.ConversionException) as error:
+        if "No space left" in str(error):
+            raise BooksError(
+                "the disk is full", cause=_first_line(error), remedy="free disk space"
+            ) from error
+        raise InputError("the data could not be read", cause=_first_line(error)) from error
+    except duckdb.InterruptException as error:
+        raise KeyboardInterrupt from error
+    except RuntimeError as error:
+        if "interrupted" in str(error).lower():
+            raise KeyboardInterrupt from error
+        raise
+
+
+def _sql_type(kind: pa.DataType) -> str:
+    if pa.types.is_timestamp(kind):
+        return "TIMESTAMP"
+    if pa.types.is_date(kind):
+        return "DATE"
+    if pa.types.is_decimal(kind):
+        return f"DECIMAL({kind.precision}, {kind.scale})"
+    if pa.types.is_int64(kind):
+        return "BIGINT"
+    if pa.types.is_int32(kind):
+        return "INTEGER"
+    if pa.types.is_boolean(kind):
+        return "BOOLEAN"
+    return "VARCHAR"
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[0][:300] if lines else type(error).__name__

@@ -1,0 +1,42 @@
+"""What an engine can do for the rooms above: hold views over Parquet files and run Ibis expressions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Engine(Protocol):
+    """One open engine. Every implementation gives the same digits for the same expression."""
+
+    name: str
+
+    def view(self, name: str, files: Sequence[str], schema: pa.Schema, partition: str | None) -> None:
+        """Name a set of Parquet files; `partition` is the column written in their paths, if any."""
+        ...
+
+    def table(self, name: str) -> Any:
+        """The Ibis table of a view."""
+        ...
+
+    def arrow(self, expression: Any) -> pa.Table:
+        """Run an Ibis expression and bring its rows to Python."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what the engine holds."""
+        ...
+
+
+def open_engine(choice: str = "duckdb", *, memory_gib: float = 4.0) -> Engine:
+    """Open an engine by name: `duckdb`, `spark`, or a Spark master URL such as `spark://host:7077`."""
+    if choice == "duckdb":
+        from breakeven.engine.duckdb import DuckDBEngine
+
+        return DuckDBEngine(memory_gib=memory_gib)
+    from breakeven.engine.spark import SparkEngine
+
+    return SparkEngine("local[2]" if choice == "spark" else choice)

@@ -1,0 +1,229 @@
+"""Books: one folder that holds everything of one product. Open them, import, look at the log, undo, read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping as MappingOf, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from breakeven.errors import BooksError, UsageError
+from breakeven.ledger.coverage import Coverage, coverage_of
+from breakeven.ledger.ingest import Importer, ImportResult, Progress
+from breakeven.ledger.lock import writer_lock
+from breakeven.ledger.mapping import Mapping
+from breakeven.ledger.problems import Problem
+from breakeven.ledger.quarantine import Quarantine
+from breakeven.ledger.settings import FILE_NAME, Settings, read_settings, write_settings
+from breakeven.ledger.store import Commit, Conflict, StoredFile, TableStore, latest_version
+from breakeven.ledger.tables import TABLES
+
+if TYPE_CHECKING:
+    from breakeven.engine.session import Engine
+
+_UNDO_RETRIES = 20
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One import in the log, and whether it still stands."""
+
+    table: str
+    at: datetime
+    facts: MappingOf[str, Any]
+    undone: bool
+
+    @property
+    def batch_id(self) -> str:
+        """The batch's name."""
+        return str(self.facts["batch_id"])
+
+
+@dataclass
+class Books:
+    """One product's books. Use `open_books` or `create_books`."""
+
+    folder: Path
+    settings: Settings
+    as_of: datetime | None = None
+    _files: dict[str, list[StoredFile]] = field(default_factory=dict[str, list[StoredFile]], repr=False)
+
+    def store(self, table: str) -> TableStore:
+        """The storage of one table."""
+        if table not in TABLES:
+            raise UsageError(f"unknown table {table!r}", remedy=f"use one of {', '.join(TABLES)}")
+        return TableStore(str(self.folder), TABLES[table])
+
+    @cached_property
+    def quarantine_store(self) -> Quarantine:
+        """Where rows lie that could not be booked."""
+        return Quarantine(str(self.folder))
+
+    def ingest(
+        self,
+        table: str,
+        files: Sequence[Path],
+        source: str | None = None,
+        *,
+        mapping: Mapping | None = None,
+        dry_run: bool = False,
+        covers: tuple[date, date] | None = None,
+        progress: Progress = lambda _: None,
+    ) -> list[ImportResult]:
+        """Import files into one table, each as one batch. Importing a file again changes nothing."""
+        importer = Importer(self.folder, self.settings.time_zone, self.quarantine_store, progress)
+        store = self.store(table)
+        results = [
+            importer.run(
+                store, Path(path), mapping or Mapping(), source=source, dry_run=dry_run, covers=covers
+            )
+            for path in files
+        ]
+        self._files.clear()
+        return results
+
+    def batches(self) -> list[Batch]:
+        """Every import that ever stood, oldest first."""
+        found: list[Batch] = []
+        for name in TABLES:
+            history = self._history(name)
+            undone = {commit.facts["batch_id"] for commit in history if commit.facts["kind"] == "undo"}
+            found += [
+                Batch(name, commit.at, commit.facts, commit.facts["batch_id"] in undone)
+                for commit in history
+                if commit.facts["kind"] == "import"
+            ]
+        return sorted(found, key=lambda batch: batch.at)
+
+    def _history(self, table: str) -> list[Commit]:
+        return [
+            commit for commit in self.store(table).history() if self.as_of is None or commit.at <= self.as_of
+        ]
+
+    def undo(self, batch_id: str) -> tuple[Batch, int, list[Batch]]:
+        """Take one batch out again; returns it, the rows removed, and batches to import again.
+
+        The latter dropped rows as duplicates of the undone batch: their files still hold those rows.
+        """
+        standing = [batch for batch in self.batches() if not batch.undone]
+        matches = [batch for batch in standing if batch.batch_id.startswith(batch_id)]
+        if len(matches) != 1 and batch_id not in {batch.batch_id for batch in matches}:
+            what = "no such batch stands in the books" if not matches else "several batches begin like that"
+            raise UsageError(f"{what}: {batch_id}", remedy="see `breakeven log`")
+        batch = next((match for match in matches if match.batch_id == batch_id), matches[0])
+        store = self.store(batch.table)
+        with writer_lock(self.folder):
+            for _ in range(_UNDO_RETRIES):
+                try:
+                    removed = store.delete_batch(
+                        store.open(), batch.batch_id, {"kind": "undo", "batch_id": batch.batch_id}
+                    )
+                    break
+                except Conflict:
+                    continue
+            else:
+                raise BooksError("other writers kept committing first", remedy="run the same command again")
+        self._files.clear()
+        affected = [other for other in standing if batch.batch_id in other.facts["duplicates_of"]]
+        return batch, removed, affected
+
+    def quarantined(self, batch_id: str | None = None) -> Iterator[Problem]:
+        """Rows that could not be booked, of one batch or of all that stand."""
+        names = [batch.batch_id for batch in self.batches() if not batch.undone]
+        yield from self.quarantine_store.read(
+            name for name in names if batch_id is None or name.startswith(batch_id)
+        )
+
+    def coverage(self) -> Coverage:
+        """Which days each table's sources covered: absent is not zero."""
+        return coverage_of(
+            ((batch.table, batch.facts) for batch in self.batches() if not batch.undone),
+            not_applicable=self.settings.not_applicable,
+        )
+
+    def files(self, table: str) -> list[StoredFile]:
+        """The Parquet files of a table's snapshot (now, or as of the moment the books were opened for)."""
+        if table not in self._files:
+            store = self.store(table)
+            self._files[table] = store.files(store.open(self.as_of))
+        return self._files[table]
+
+    def view(self, engine: Engine, table: str, files: Sequence[StoredFile] | None = None) -> None:
+        """Name a table's files in an engine."""
+        chosen = self.files(table) if files is None else files
+        definition = TABLES[table]
+        engine.view(
+            table, [file.uri for file in chosen], definition.schema, "day" if definition.partitioned else None
+        )
+
+    def stamp(self) -> str:
+        """A cheap name of the ledger's present state: changes with every commit, costs a few file names."""
+        return "-".join(str(latest_version(self.folder / name)) for name in TABLES)
+
+
+def open_books(folder: str | os.PathLike[str], *, as_of: datetime | None = None) -> Books:
+    """Open the books in a folder, now or as they stood at a moment (UTC).
+
+    Raises `BooksError` when there are none, or when a newer program wrote them.
+    """
+    path = Path(folder)
+    return Books(path, read_settings(path), as_of)
+
+
+def create_books(
+    folder: str | os.PathLike[str],
+    *,
+    name: str,
+    currency: str = "USD",
+    time_zone: str = "UTC",
+    synthetic: bool = False,
+    settings: MappingOf[str, Any] | None = None,
+) -> Books:
+    """Start new books in an empty or new folder.
+
+    `settings` takes further settings by table, as in the file: `{"serving": {"own_providers": ["self"]}}`.
+    """
+    path = Path(folder)
+    if (path / FILE_NAME).exists():
+        raise UsageError("there are books here already", remedy=f"use another folder than {path}")
+    extra = dict(settings or {})
+    serving: MappingOf[str, Any] = extra.get("serving", {})
+    chosen = Settings(
+        name=name,
+        currency=currency,
+        time_zone=time_zone,
+        synthetic=synthetic,
+        note_en=str(extra.get("note_en", "")),
+        note_zh=str(extra.get("note_zh", "")),
+        own_providers=tuple(serving.get("own_providers", ())),
+        weights={key: Decimal(str(value)) for key, value in serving.get("weights", {}).items()},
+        tolerance=Decimal(str(extra.get("check", {}).get("tolerance", "0.005"))),
+        not_applicable=tuple(extra.get("coverage", {}).get("not_applicable", ())),
+        price_currency=dict(extra.get("prices", {}).get("currency", {})),
+    )
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        (path / "prices").mkdir(exist_ok=True)
+        books = Books(path, chosen)
+        for table in TABLES:
+            books.store(table).create()
+        books.quarantine_store.create()
+        # The settings come last: a folder without them is not books yet, and init can run again.
+        write_settings(path, chosen)
+    except OSError as error:
+        raise BooksError(
+            "the books cannot be created",
+            where=str(path),
+            cause=str(error),
+            remedy="choose a writable folder",
+        ) from error
+    return read_back(path)
+
+
+def read_back(path: Path) -> Books:
+    """Open what was just written, so that creating proves that opening works."""
+    return open_books(path)
