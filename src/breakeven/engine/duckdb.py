@@ -84,17 +84,26 @@ class DuckDBEngine:
         """See `Engine.table`."""
         return self._ibis().table(name)
 
-    def arrow(self, expression: Any) -> pa.Table:
-        """See `Engine.arrow`; the generated SQL travels with an error."""
+    def local_day(self, instant: Any, zone: str) -> Any:
+        """See `Engine.local_day`."""
         import ibis
 
-        query = str(ibis.to_sql(expression, dialect="duckdb"))
+        @ibis.udf.scalar.builtin(name="timezone", signature=(("string", "timestamp"), "timestamp('UTC')"))
+        def read_in(zone: str, local: Any) -> Any: ...
+
+        @ibis.udf.scalar.builtin(name="timezone", signature=(("string", "timestamp('UTC')"), "timestamp"))
+        def show_in(zone: str, instant: Any) -> Any: ...
+
+        return show_in(zone, read_in("UTC", instant)).date()
+
+    def arrow(self, expression: Any) -> pa.Table:
+        """See `Engine.arrow`; the generated SQL travels with an error."""
+        backend = self._ibis()
         try:
-            return self.arrow_of(query)
-        except BreakevenError:
-            raise
+            with _translated():
+                return backend.to_pyarrow(expression)
         except duckdb.Error as error:
-            raise RuntimeError(f"{error}\n\nwhile running:\n{query}") from error
+            raise RuntimeError(f"{error}\n\nwhile running:\n{backend.compile(expression)}") from error
 
     def _ibis(self) -> Any:
         if self._backend is None:

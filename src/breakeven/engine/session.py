@@ -22,6 +22,10 @@ class Engine(Protocol):
         """The Ibis table of a view."""
         ...
 
+    def local_day(self, instant: Any, zone: str) -> Any:
+        """The day of a time zone that a UTC instant (an Ibis timestamp column) falls on."""
+        ...
+
     def arrow(self, expression: Any) -> pa.Table:
         """Run an Ibis expression and bring its rows to Python."""
         ...

@@ -1,0 +1,322 @@
+"""Keep the rollups of the measures up to date: compute each day once, and again only when it changed.
+
+A day's rollup depends on the files of that day and on a few things beside it; a fingerprint of all of them
+says whether the stored rows still hold. What is stored is a cache: deleting it costs time, never a figure.
+
+What a day depends on beside its own files:
+
+- the price grid (where prices *can* change inside a day), not the prices themselves;
+- who acquired its users: appending new users leaves old days alone, unless a day had users nobody knew;
+- who was paying that day.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from breakeven.account.measures import ROLLUPS, Inputs, ModelCuts, Rollup
+from breakeven.account.people import People
+from breakeven.ledger.books import Books
+from breakeven.ledger.store import StoredFile
+from breakeven.ledger.tables import TABLES
+from breakeven.periods import ONE_DAY, month_of, next_month
+
+if TYPE_CHECKING:
+    from breakeven.engine.session import Engine
+
+FORMAT = 1
+"""Raise when a rollup's definition changes: stored rows of older formats are computed again."""
+
+Progress = Callable[[str], None]
+
+
+@dataclass
+class Manifest:
+    """What is stored: for each rollup, each day's fingerprint and the part that holds its rows."""
+
+    days: dict[str, dict[str, tuple[str, str]]] = field(default_factory=dict[str, dict[str, tuple[str, str]]])
+    people: dict[str, Any] = field(default_factory=dict[str, Any])
+    unknown_users: dict[str, int] = field(default_factory=dict[str, int])
+
+    @classmethod
+    def read(cls, path: Path) -> Manifest:
+        """The stored manifest; an absent, older or broken one is an empty one."""
+        try:
+            raw = json.loads(path.read_text("utf-8"))
+        except (OSError, ValueError):
+            return cls()
+        if raw.get("format") != FORMAT:
+            return cls()
+        days = {name: {day: (f, p) for day, (f, p) in known.items()} for name, known in raw["days"].items()}
+        return cls(days, raw["people"], raw["unknown_users"])
+
+    def write(self, path: Path) -> None:
+        """Replace the stored manifest in one step."""
+        temporary = path.with_name(f"{path.name}.{os.getpid()}")
+        temporary.write_text(
+            json.dumps(
+                {
+                    "format": FORMAT,
+                    "days": self.days,
+                    "people": self.people,
+                    "unknown_users": self.unknown_users,
+                }
+            ),
+            "utf-8",
+        )
+        temporary.replace(path)
+
+
+class RollupStore:
+    """The rollups of one set of books, computed by any engine and kept under `.cache/rollups`."""
+
+    def __init__(
+        self,
+        books: Books,
+        open_engine: Callable[[], Engine],
+        *,
+        cuts: Sequence[ModelCuts] = (),
+        folder: Path | None = None,
+        progress: Progress = lambda _: None,
+    ) -> None:
+        self.books = books
+        self._open_engine = open_engine
+        self._engine: Engine | None = None
+        self._cuts = tuple(cuts)
+        self._progress = progress
+        self.folder = folder or _writable(books)
+        self._manifest = Manifest.read(self.folder / "manifest.json")
+        self.computed_days: dict[str, int] = {}
+
+    def refresh(self) -> dict[str, pa.Table]:
+        """Bring every rollup up to date and return them all."""
+        try:
+            return self._refresh()
+        finally:
+            if self._engine is not None:
+                self._engine.close()
+                self._engine = None
+
+    @property
+    def engine(self) -> Engine:
+        """The engine, opened when something must be computed."""
+        if self._engine is None:
+            self._engine = self._open_engine()
+        return self._engine
+
+    def _refresh(self) -> dict[str, pa.Table]:
+        people = People(self.books, self.folder, self._manifest.people, lambda: self.engine)
+        change = people.refresh()
+        files = {name: _by_day(self.books.files(name)) for name, t in TABLES.items() if t.partitioned}
+        restless = self._days_with_users_now_known(change.new_users, people, files)
+        for rollup in ROLLUPS.values():
+            self._refresh_one(rollup, files[rollup.table], people, restless.get(rollup.table, set()))
+        self._manifest.people = people.state
+        self._manifest.write(self.folder / "manifest.json")
+        self._remove_unused_parts()
+        return {name: self._load(name) for name in ROLLUPS}
+
+    def _refresh_one(
+        self, rollup: Rollup, files: Mapping[str, list[StoredFile]], people: People, restless: set[str]
+    ) -> None:
+        known = self._manifest.days.setdefault(rollup.name, {})
+        wanted = self._fingerprints(rollup, files, people)
+        dirty = {
+            unit for unit, print_ in wanted.items()
+            if known.get(unit, ("", ""))[0] != print_ or (rollup.by_user and restless & set(_days_of(unit, rollup, files)))
+        }  # fmt: skip
+        for unit in known.keys() - wanted.keys():
+            del known[unit]
+        self.computed_days[rollup.name] = len(dirty)
+        for chunk in _chunks(dirty, rollup):
+            self._progress(f"{rollup.name}: {chunk[0]}" + (f" .. {chunk[-1]}" if len(chunk) > 1 else ""))
+            self._compute(rollup, chunk, files, people)
+            part = self._part
+            for unit in chunk:
+                known[unit] = (wanted[unit], part)
+
+    def _fingerprints(
+        self, rollup: Rollup, files: Mapping[str, list[StoredFile]], people: People
+    ) -> dict[str, str]:
+        """What each unit (day, week or month) of a rollup rests on."""
+        beside = [rollup.name]
+        if rollup.table == "usage":
+            beside.append(repr(self._cuts))
+        if rollup.by_user or rollup.name == "acquisitions":
+            beside.append(str(people.epoch))
+        later_versions = [file.uri for found in files.values() for file in found if file.version_most > 1]
+        beside += sorted(later_versions)
+        units: dict[str, list[str]] = {}
+        if rollup.of_windows:
+            units = {month.isoformat(): [] for month in people.months()}
+        else:
+            for day, found in files.items():
+                unit = _unit_of(rollup, date.fromisoformat(day)).isoformat()
+                units.setdefault(unit, []).extend(file.uri for file in found)
+        prints: dict[str, str] = {}
+        for unit, uris in units.items():
+            first = date.fromisoformat(unit)
+            paying: list[str] = []
+            if rollup.by_payer or rollup.of_windows:
+                paying = [people.paying_print(first, _end_of(rollup, first))]
+            said = "\n".join([*beside, *sorted(uris), *paying])
+            prints[unit] = hashlib.sha256(said.encode()).hexdigest()[:20]
+        return prints
+
+    def _compute(
+        self, rollup: Rollup, units: list[str], files: Mapping[str, list[StoredFile]], people: People
+    ) -> None:
+        days = sorted({day for unit in units for day in _days_of(unit, rollup, files)})
+        chosen = [file for day in days for file in files.get(day, [])]
+        if not rollup.of_windows:
+            self.books.view(self.engine, rollup.table, chosen)
+        people.view(self.engine)
+        span = (date.fromisoformat(days[0]), date.fromisoformat(days[-1]) + ONE_DAY) if days else None
+        inputs = Inputs(partial(people.table, self.engine, span), self._cuts)
+        expression = rollup.build(inputs)
+        if rollup.of_windows:
+            expression = expression.filter(
+                expression.month.isin([date.fromisoformat(unit) for unit in units])
+            )
+        rows = self.engine.arrow(expression)
+        self._part = f"{rollup.name}-{uuid.uuid4().hex[:12]}.parquet"
+        rows = _plain(rows)
+        pq.write_table(rows, self.folder / self._part, compression="zstd")
+        if rollup.name == "usage":
+            self._note_unknown_users(rows, units)
+
+    def _note_unknown_users(self, rows: pa.Table, units: Iterable[str]) -> None:
+        import pyarrow.compute as pc
+
+        for unit in units:
+            self._manifest.unknown_users.pop(unit, None)
+        unknown = rows.filter(pc.and_(rows["has_user"], pc.is_null(rows["cohort"])))
+        for entry in unknown.group_by("day").aggregate([("rows", "sum")]).to_pylist():
+            self._manifest.unknown_users[entry["day"].isoformat()] = entry["rows_sum"]
+
+    def _days_with_users_now_known(
+        self, new_users: list[str], people: People, files: Mapping[str, Mapping[str, list[StoredFile]]]
+    ) -> dict[str, set[str]]:
+        """Days that counted a user as unknown whom the new acquisitions explain."""
+        if not new_users or not self._manifest.unknown_users:
+            return {}
+        found: dict[str, set[str]] = {}
+        for table in ("usage", "activity", "payments"):
+            days = [day for day in self._manifest.unknown_users if day in files[table]]
+            if table != "usage":
+                days = list(files[table])
+            if not days:
+                continue
+            self.books.view(self.engine, table, [file for day in days for file in files[table][day]])
+            people.view_new(self.engine, new_users)
+            rows, new = self.engine.table(table), self.engine.table("new_users")
+            matched = rows.semi_join(new, rows.user_id == new.user_id).select("day").distinct()
+            found[table] = {row["day"].isoformat() for row in _plain(self.engine.arrow(matched)).to_pylist()}
+        return found
+
+    def _load(self, name: str) -> pa.Table:
+        known = self._manifest.days.get(name, {})
+        by_part: dict[str, set[date]] = {}
+        for unit, (_, part) in known.items():
+            by_part.setdefault(part, set()).add(date.fromisoformat(unit))
+        unit_column = {"day": "day", "week": "week", "month": "month"}[ROLLUPS[name].grain]
+        tables: list[pa.Table] = []
+        for part, units in by_part.items():
+            rows = pq.read_table(self.folder / part)
+            keep = pa.array(sorted(units), pa.date32())
+            import pyarrow.compute as pc
+
+            tables.append(rows.filter(pc.is_in(rows[unit_column], keep)))
+        if not tables:
+            return pa.table({})
+        return pa.concat_tables(tables, promote_options="permissive")
+
+    def _remove_unused_parts(self) -> None:
+        used = {part for known in self._manifest.days.values() for _, part in known.values()}
+        used |= set(self._manifest.people.get("parts", []))
+        for path in self.folder.glob("*.parquet"):
+            if path.name not in used:
+                path.unlink(missing_ok=True)
+
+
+def _writable(books: Books) -> Path:
+    """The cache of the books; a temporary one when they are read as of a moment or cannot be written."""
+    if books.as_of is None:
+        folder = books.folder / ".cache" / "rollups"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            pass
+        else:
+            if os.access(folder, os.W_OK):
+                return folder
+    return Path(tempfile.mkdtemp(prefix="breakeven-rollups-"))
+
+
+def _by_day(files: Iterable[StoredFile]) -> dict[str, list[StoredFile]]:
+    found: dict[str, list[StoredFile]] = {}
+    for file in files:
+        if file.partition is not None:
+            found.setdefault(file.partition, []).append(file)
+    return found
+
+
+def _unit_of(rollup: Rollup, day: date) -> date:
+    """The day, week (its Monday) or month (its first) that a day's rows count in."""
+    if rollup.grain == "day":
+        return day
+    return day - timedelta(days=day.weekday()) if rollup.grain == "week" else month_of(day)
+
+
+def _end_of(rollup: Rollup, unit: date) -> date:
+    """The first day after a unit."""
+    if rollup.grain == "month":
+        return next_month(unit)
+    return unit + timedelta(days=7 if rollup.grain == "week" else 1)
+
+
+def _days_of(unit: str, rollup: Rollup, files: Mapping[str, list[StoredFile]]) -> list[str]:
+    """The stored days whose rows a unit needs."""
+    if rollup.of_windows:
+        return []
+    first = date.fromisoformat(unit)
+    end = _end_of(rollup, first)
+    return sorted(day for day in files if first <= date.fromisoformat(day) < end)
+
+
+def _chunks(units: set[str], rollup: Rollup) -> list[list[str]]:
+    """Units computed together: a calendar month of days at a time keeps memory flat."""
+    months: dict[str, list[str]] = {}
+    for unit in sorted(units):
+        months.setdefault("all" if rollup.of_windows else unit[:7], []).append(unit)
+    return list(months.values())
+
+
+def _plain(rows: pa.Table) -> pa.Table:
+    """One set of types whatever the engine: 64-bit counts, day dates, decimals of nine places, text."""
+    fields: list[pa.Field] = []
+    for column in rows.schema:
+        kind = column.type
+        if pa.types.is_dictionary(kind) or pa.types.is_large_string(kind):
+            kind = pa.string()
+        elif pa.types.is_integer(kind):
+            kind = pa.int64()
+        elif pa.types.is_decimal(kind):
+            kind = pa.decimal128(38, 9)
+        elif pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+            kind = pa.date32()
+        fields.append(pa.field(column.name, kind))
+    return rows.cast(pa.schema(fields))
