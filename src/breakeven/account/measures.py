@@ -72,7 +72,7 @@ def _usage(inputs: Inputs) -> Any:
     per_request = ibis.ifelse(joined.requests > 1, whole // joined.requests, whole)
     seconds = joined["at"].epoch_seconds() % 86_400
     status = joined.status.lower()
-    failed = ibis.ifelse(joined.status.isnull() | status.isin(_GOOD_STATUS), False, True)  # noqa: FBT003
+    failed = ibis.ifelse(joined.status.isnull() | status.isin(_GOOD_STATUS), False, True)
     rows = joined.select(
         joined.day,
         utc_day=joined["at"].date(),
