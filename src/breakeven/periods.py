@@ -22,7 +22,9 @@ def time_zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise UsageError(f"unknown time zone {name!r}", remedy="use an IANA name such as Asia/Shanghai") from None
+        raise UsageError(
+            f"unknown time zone {name!r}", remedy="use an IANA name such as Asia/Shanghai"
+        ) from None
 
 
 def month_of(day: date) -> date:
@@ -139,4 +141,6 @@ def _parse_one(text: str, whole: str) -> Period:
             return Period(date(int(text), 1, 1), date(int(text) + 1, 1, 1))
     except ValueError:
         pass
-    raise UsageError(f"cannot read period {whole!r}", remedy="write 2024-03, 2024-03-20, 2024-Q2 or 2024-03..2024-08")
+    raise UsageError(
+        f"cannot read period {whole!r}", remedy="write 2024-03, 2024-03-20, 2024-Q2 or 2024-03..2024-08"
+    )

@@ -50,6 +50,9 @@ class Account:
     currency: str
     buckets: Buckets
     rollups: dict[str, pa.Table]
+    cache: Path
+    engine: str = "duckdb"
+    people_state: dict[str, Any] = field(default_factory=dict[str, Any], repr=False)
     _facts: Facts | None = field(default=None, repr=False)
 
     @cached_property
@@ -476,7 +479,8 @@ def open_account(
             where=str(books.folder),
             remedy="import files with `breakeven import`",
         )
-    rollups = RollupStore(books, start, cuts=model_cuts(book), folder=cache, progress=progress).refresh()
+    store = RollupStore(books, start, cuts=model_cuts(book), folder=cache, progress=progress)
+    rollups = store.refresh()
     chosen = period or _worth_showing(books, span)
     return Account(
         books=books,
@@ -485,6 +489,9 @@ def open_account(
         currency=currency or books.settings.currency,
         buckets=Buckets.months_of(chosen),
         rollups=rollups,
+        cache=store.folder,
+        engine=engine,
+        people_state=store.people_state,
     )
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from breakeven.account.current_rows import current_rows
 from breakeven.ledger.books import Books
 from breakeven.ledger.tables import TABLES
 from breakeven.periods import ONE_DAY, Period, month_of, next_month
@@ -93,24 +94,31 @@ class People:
         return Change([])
 
     def _append(self, added: list[Any]) -> str | None:
-        """The users of new files as a new part; None when one of them was known already."""
+        """The users of new files as a new part; None when one of them was won earlier than was known."""
         engine = self._engine()
         self.books.view(engine, "acquisitions", added)
         self._view(engine, "users", "user_parts", USERS)
         rows = engine.arrow(self._first_acquisitions())
         part = self._write("users", rows, USERS)
-        engine.view("new_users", [str(self.folder / part)], USERS, None)
+        self.view_new(engine, [part])
         new, old = engine.table("new_users"), engine.table("users")
-        both = engine.arrow(new.semi_join(old, new.user_id == old.user_id).count().as_table())
-        if both.column(0)[0].as_py():
-            (self.folder / part).unlink()
-            return None
-        return part
+        again = new.join(old.select("user_id", known_at=old.first_at), "user_id")
+        [found] = engine.arrow(
+            again.aggregate(
+                users=again.count(), earlier=(again.first_at <= again.known_at).cast("int64").sum()
+            )
+        ).to_pylist()
+        if not found["users"]:
+            return part
+        # Who comes back later stays with the acquisition that won them first.
+        others = engine.arrow(new.anti_join(old, new.user_id == old.user_id))
+        (self.folder / part).unlink()
+        return None if found["earlier"] else self._write("users", others, USERS)
 
     def _first_acquisitions(self) -> Any:
         import ibis
 
-        rows = self._engine().table("acquisitions")
+        rows = current_rows(self.books, self._engine(), "acquisitions")
         counted = rows.aggregate(rows=rows.count(), users=rows.user_id.nunique())
         [count] = self._engine().arrow(counted).to_pylist()
         if count["rows"] != count["users"]:
@@ -142,7 +150,8 @@ class People:
         stored: dict[str, dict[str, Any]] = self.state.setdefault("windows", {})
         restless = any(file.version_most > 1 for file in files.values())
         covered = {uri for entry in stored.values() for uri in entry["files"]}
-        if restless or not covered <= set(files) or not all((self.folder / part).exists() for part in stored):
+        changed = covered != set(files) if restless else not covered <= set(files)
+        if changed or not all((self.folder / part).exists() for part in stored):
             stored.clear()
             covered = set()
         new = [files[uri] for uri in sorted(set(files) - covered)]
@@ -168,7 +177,7 @@ class People:
         """Payments with their service as days of the books' zone; without a service, the day itself."""
         import ibis
 
-        rows = engine.table("payments")
+        rows = current_rows(self.books, engine, "payments")
         zone = self.books.settings.time_zone
         has_window = rows.service_start.notnull() & rows.service_end.notnull()
         first = ibis.ifelse(has_window, engine.local_day(rows.service_start, zone), rows.day)
@@ -199,12 +208,23 @@ class People:
         """Name the users of some parts."""
         engine.view("new_users", [str(self.folder / part) for part in parts], USERS, None)
 
+    def paid_months_of(self, engine: Engine, parts: list[str]) -> set[date]:
+        """Months in which the users of some parts had a paid service."""
+        self.view(engine)
+        self.view_new(engine, parts)
+        windows, new = engine.table("paid_windows"), engine.table("new_users")
+        theirs = windows.semi_join(new, windows.user_id == new.user_id)
+        spans = engine.arrow(theirs.select("first_day", "end_day").distinct()).to_pylist()
+        return {month for span in spans for month in Period(span["first_day"], span["end_day"]).months()}
+
     def _view(self, engine: Engine, name: str, key: str, schema: pa.Schema) -> None:
         engine.view(name, [str(self.folder / part) for part in self.state.get(key, [])], schema, None)
 
     def table(self, engine: Engine, span: tuple[date, date] | None, name: str) -> Any:
         """A table for a rollup: a ledger table, or one of the derived ones, within the days of `span`."""
-        if name in TABLES or name == "users":
+        if name in TABLES:
+            return current_rows(self.books, engine, name)
+        if name == "users":
             return engine.table(name)
         if name == "local_payments":
             return self._local_payments(engine)

@@ -37,7 +37,7 @@ from breakeven.periods import ONE_DAY, month_of, next_month
 if TYPE_CHECKING:
     from breakeven.engine.session import Engine
 
-FORMAT = 1
+FORMAT = 2
 """Raise when a rollup's definition changes: stored rows of older formats are computed again."""
 
 Progress = Callable[[str], None]
@@ -45,11 +45,14 @@ Progress = Callable[[str], None]
 
 @dataclass
 class Manifest:
-    """What is stored: for each rollup, each day's fingerprint and the part that holds its rows."""
+    """What is stored: for each rollup, each day's fingerprint and the part that holds its rows.
+
+    `unknown_users` names, for each rollup that carries users, the days with a user nobody had acquired.
+    """
 
     days: dict[str, dict[str, tuple[str, str]]] = field(default_factory=dict[str, dict[str, tuple[str, str]]])
     people: dict[str, Any] = field(default_factory=dict[str, Any])
-    unknown_users: dict[str, int] = field(default_factory=dict[str, int])
+    unknown_users: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
 
     @classmethod
     def read(cls, path: Path) -> Manifest:
@@ -117,13 +120,19 @@ class RollupStore:
             self._engine = self._open_engine()
         return self._engine
 
+    @property
+    def people_state(self) -> dict[str, Any]:
+        """Where the users and paid windows lie."""
+        return dict(self._manifest.people)
+
     def _refresh(self) -> dict[str, pa.Table]:
         people = People(self.books, self.folder, self._manifest.people, lambda: self.engine)
         change = people.refresh()
         files = {name: _by_day(self.books.files(name)) for name, t in TABLES.items() if t.partitioned}
-        restless = self._days_with_users_now_known(change.new_users, people, files)
+        restless = self._units_with_users_now_known(change.new_users, people, files)
         for rollup in ROLLUPS.values():
-            self._refresh_one(rollup, files[rollup.table], people, restless.get(rollup.table, set()))
+            place = rollup.name if rollup.of_windows else rollup.table
+            self._refresh_one(rollup, files[rollup.table], people, restless.get(place, set()))
         self._manifest.people = people.state
         self._manifest.write(self.folder / "manifest.json")
         self._remove_unused_parts()
@@ -134,10 +143,14 @@ class RollupStore:
     ) -> None:
         known = self._manifest.days.setdefault(rollup.name, {})
         wanted = self._fingerprints(rollup, files, people)
+        lost = {part for _, part in known.values() if not (self.folder / part).exists()}
         dirty = {
-            unit for unit, print_ in wanted.items()
-            if known.get(unit, ("", ""))[0] != print_ or (rollup.by_user and restless & set(_days_of(unit, rollup, files)))
-        }  # fmt: skip
+            unit
+            for unit, print_ in wanted.items()
+            if known.get(unit, ("", ""))[0] != print_
+            or known[unit][1] in lost
+            or (rollup.by_user and restless & {unit, *_days_of(unit, rollup, files)})
+        }
         for unit in known.keys() - wanted.keys():
             del known[unit]
         self.computed_days[rollup.name] = len(dirty)
@@ -195,29 +208,30 @@ class RollupStore:
         self._part = f"{rollup.name}-{uuid.uuid4().hex[:12]}.parquet"
         rows = _plain(rows)
         pq.write_table(rows, self.folder / self._part, compression="zstd")
-        if rollup.name == "usage":
-            self._note_unknown_users(rows, units)
+        if rollup.by_user:
+            self._note_unknown_users(rollup, rows, units)
 
-    def _note_unknown_users(self, rows: pa.Table, units: Iterable[str]) -> None:
+    def _note_unknown_users(self, rollup: Rollup, rows: pa.Table, units: Iterable[str]) -> None:
         import pyarrow.compute as pc
 
-        for unit in units:
-            self._manifest.unknown_users.pop(unit, None)
-        unknown = rows.filter(pc.and_(rows["has_user"], pc.is_null(rows["cohort"])))
-        for entry in unknown.group_by("day").aggregate([("rows", "sum")]).to_pylist():
-            self._manifest.unknown_users[entry["day"].isoformat()] = entry["rows_sum"]
+        unknown = pc.is_null(rows["cohort"])
+        if "has_user" in rows.column_names:
+            unknown = pc.and_(rows["has_user"], unknown)
+        found = {day.isoformat() for day in rows.filter(unknown)[rollup.grain].unique().to_pylist()}
+        others = set(self._manifest.unknown_users.get(rollup.name, ())) - set(units)
+        self._manifest.unknown_users[rollup.name] = sorted(others | (found & set(units)))
 
-    def _days_with_users_now_known(
+    def _units_with_users_now_known(
         self, new_users: list[str], people: People, files: Mapping[str, Mapping[str, list[StoredFile]]]
     ) -> dict[str, set[str]]:
-        """Days that counted a user as unknown whom the new acquisitions explain."""
-        if not new_users or not self._manifest.unknown_users:
-            return {}
+        """Days of each table (months of the payers) that counted as unknown users who are known by now."""
         found: dict[str, set[str]] = {}
+        if not new_users:
+            return found
+        if self._manifest.unknown_users.get("payers"):
+            found["payers"] = {month.isoformat() for month in people.paid_months_of(self.engine, new_users)}
         for table in ("usage", "activity", "payments"):
-            days = [day for day in self._manifest.unknown_users if day in files[table]]
-            if table != "usage":
-                days = list(files[table])
+            days = [day for day in self._manifest.unknown_users.get(table, ()) if day in files[table]]
             if not days:
                 continue
             self.books.view(self.engine, table, [file for day in days for file in files[table][day]])

@@ -41,6 +41,9 @@ class Column:
     key: str
     label: Label
     unit: str = "text"
+    words: dict[str, Label] = field(default_factory=dict[str, Label], hash=False)
+    """For a column of identifiers (metric, kind): what each is called. JSON and CSV keep the identifier;
+    data values such as channel names have no entry and are never translated."""
 
 
 @dataclass(frozen=True)

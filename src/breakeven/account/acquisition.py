@@ -1,0 +1,99 @@
+"""What it costs to win a user, by channel, campaign or creator; the rows sum to acquisition spend.
+
+Spend and users without a channel meet in one `unattributed` row: they are part of the expense too.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
+from typing import TYPE_CHECKING, Literal
+
+from breakeven.account.facts import whole
+from breakeven.account.metrics import Amount, Missing
+from breakeven.account.usage import with_bucket
+from breakeven.money import EXACT, apportion
+from breakeven.pricing.fx import NoRate
+
+if TYPE_CHECKING:
+    from breakeven.account.account import Account
+
+Dimension = Literal["channel", "campaign", "creator"]
+NO_USERS = Missing("no such users", "没有这样的用户")
+NO_GROWTH = Missing("users did not grow on the month before", "用户数没有比上月增加")
+
+
+@dataclass
+class ChannelLine:
+    """One channel over the account's buckets, and bucket by bucket."""
+
+    name: str | None
+    spend: Decimal = Decimal(0)
+    new_users: int = 0
+    paid_new_users: int = 0
+    spend_by_bucket: dict[int, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
+    paid_by_bucket: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+    new_by_bucket: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+
+    @property
+    def cac_blended(self) -> Amount:
+        """Spend over all new users of the channel."""
+        return EXACT.divide(self.spend, self.new_users) if self.new_users else NO_USERS
+
+    @property
+    def cac_paid(self) -> Amount:
+        """Spend over the bought users of the channel."""
+        return EXACT.divide(self.spend, self.paid_new_users) if self.paid_new_users else NO_USERS
+
+    def marginal_cac(self, bucket: int) -> Amount:
+        """What each further bought user cost on the bucket before: change in spend over change in users.
+
+        No value when users did not grow: more money for fewer users is not a price.
+        """
+        if bucket == 0:
+            return NO_GROWTH
+        users = self.paid_by_bucket[bucket] - self.paid_by_bucket[bucket - 1]
+        spend = self.spend_by_bucket[bucket] - self.spend_by_bucket[bucket - 1]
+        return EXACT.divide(spend, users) if users > 0 else NO_GROWTH
+
+
+def by_channel(account: Account, dimension: Dimension = "channel") -> list[ChannelLine]:
+    """Channels by spend, largest first, the unattributed row last. Their spend sums to the statement's."""
+    lines: dict[str | None, ChannelLine] = {}
+    for (name, bucket), amount in _spend(account, dimension).items():
+        line = lines.setdefault(name, ChannelLine(name))
+        line.spend += amount
+        line.spend_by_bucket[bucket] += amount
+    rows = account.rollups["acquisitions"]
+    if rows.num_rows:
+        grouped = with_bucket(rows, account.buckets).group_by(["bucket", dimension, "is_paid"])
+        for row in grouped.aggregate([("users", "sum")]).to_pylist():
+            line = lines.setdefault(row[dimension], ChannelLine(row[dimension]))
+            line.new_users += row["users_sum"]
+            line.new_by_bucket[row["bucket"]] += row["users_sum"]
+            if row["is_paid"]:
+                line.paid_new_users += row["users_sum"]
+                line.paid_by_bucket[row["bucket"]] += row["users_sum"]
+    return sorted(
+        lines.values(), key=lambda line: (line.name is None, -line.spend, -line.new_users, line.name or "")
+    )
+
+
+def _spend(account: Account, dimension: Dimension) -> dict[tuple[str | None, int], Decimal]:
+    """Posted spend by name and bucket: each bucket's posted total, split by the exact amounts."""
+    exact: dict[int, dict[str | None, Fraction]] = defaultdict(lambda: defaultdict(Fraction))
+    for row in account.spend_rows(dimension):
+        amount = account.converter.on_day(Fraction(row["amount_sum"]), row["currency"], row["day"])
+        exact[row["bucket"]][row[dimension]] += Fraction(0) if isinstance(amount, NoRate) else amount
+    posted: dict[tuple[str | None, int], Decimal] = {}
+    for bucket, amounts in exact.items():
+        total = account.value("acquisition_spend", bucket)
+        if isinstance(total, Missing) or not any(amounts.values()):
+            continue
+        names = sorted(amounts, key=lambda name: (name is None, name or ""))
+        parts = apportion(total, [whole(amounts[name]) for name in names], account.currency)
+        for name, part in zip(names, parts, strict=True):
+            posted[name, bucket] = part
+    return posted

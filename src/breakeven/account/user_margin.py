@@ -1,0 +1,204 @@
+"""Which users cost more than they bring: the heaviest users and the loss-making share of a month.
+
+Each user's tokens are costed at the month's average unit cost of the model and token class, so users sum to
+the month's serving cost (up to a trillionth of the currency per token); revenue is what was recognised for
+the user in the month. Ranking happens in the engine; a handful of numbers comes back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from datetime import date
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from breakeven.account.people import People
+from breakeven.account.usage import CLASSES
+from breakeven.engine.session import open_engine
+from breakeven.periods import Period
+
+if TYPE_CHECKING:
+    from breakeven.account.account import Account
+
+_PICO = 10**12
+_NANO_TO_PICO = 1000
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class UserMargins:
+    """Users with usage in a month, by what they cost and bring. Money in trillionths of the currency."""
+
+    users: int
+    cost_pico: int
+    top_percent_cost_pico: int
+    top_tenth_cost_pico: int
+    loss_making: int
+    loss_making_cost_pico: int
+    payers: int
+    loss_making_payers: int
+    heaviest_cost_pico: int
+
+    @property
+    def loss_making_share(self) -> Fraction | None:
+        """Users whose serving cost exceeds their revenue, over all users with usage."""
+        return Fraction(self.loss_making, self.users) if self.users else None
+
+    @property
+    def top_percent_share(self) -> Fraction | None:
+        """Share of the cost that the heaviest hundredth of users causes."""
+        return Fraction(self.top_percent_cost_pico, self.cost_pico) if self.cost_pico else None
+
+    @property
+    def top_tenth_share(self) -> Fraction | None:
+        """Share of the cost that the heaviest tenth of users causes."""
+        return Fraction(self.top_tenth_cost_pico, self.cost_pico) if self.cost_pico else None
+
+
+def user_margins(account: Account, bucket: int) -> UserMargins | None:
+    """The distribution over users in one bucket; None when no usage row names its user."""
+    period = account.buckets.periods[bucket]
+    files = [
+        file
+        for file in account.books.files("usage")
+        if file.partition is not None and date.fromisoformat(file.partition) in period
+    ]
+    if not files:
+        return None
+    unit_costs = _unit_costs(account, bucket)
+    said = [FORMAT, account.currency, period.label, sorted(file.uri for file in files), unit_costs]
+    said.append(sorted(file.uri for file in account.books.files("payments")))
+    name = hashlib.sha256(json.dumps(said).encode()).hexdigest()[:20]
+    stored = account.cache / f"users-{period.label}-{name}.json"
+    if stored.exists():
+        known = json.loads(stored.read_text("utf-8"))
+    else:
+        known = _compute(account, period, files, unit_costs)
+        for old in account.cache.glob(f"users-{period.label}-*.json"):
+            old.unlink(missing_ok=True)
+        stored.write_text(json.dumps(known), "utf-8")
+    return UserMargins(**known) if known["users"] else None
+
+
+def _unit_costs(account: Account, bucket: int) -> list[tuple[str, str, list[int]]]:
+    """(provider, model, cost in trillionths per token of each class), averaged over the bucket."""
+    costs = {
+        (cost.key, cost.is_own): cost
+        for cost in account.usage.by("provider", "model")
+        if cost.bucket == bucket
+    }
+    fleet = account.fleet_cost().exact(bucket)
+    weight = sum((cost.weight for cost in costs.values()), Fraction(0))
+    per_weight = fleet / weight if isinstance(fleet, Fraction) and weight else Fraction(0)
+    found: list[tuple[str, str, list[int]]] = []
+    for (key, is_own), cost in sorted(costs.items(), key=lambda item: str(item[0])):
+        per_token: list[int] = []
+        for name, bought in zip(CLASSES, cost.bought_by_class, strict=True):
+            tokens = cost.counts[name]
+            unit = account.usage.weights[name] * per_weight if is_own else Fraction(bought, tokens or 1)
+            per_token.append(round(unit * _PICO))
+        found.append((key[0], key[1], per_token))
+    return found
+
+
+def _compute(account: Account, period: Period, files: Any, unit_costs: Any) -> dict[str, int]:
+    engine = open_engine(account.engine)
+    try:
+        people = People(account.books, account.cache, account.people_state, lambda: engine)
+        account.books.view(engine, "usage", files)
+        account.books.view(engine, "payments")
+        people.view(engine)
+        [row] = engine.arrow(_expression(engine, people, account, period, unit_costs)).to_pylist()
+    finally:
+        engine.close()
+    return {name: int(row[name] or 0) for name in asdict(_NOBODY)}
+
+
+def _expression(engine: Any, people: People, account: Account, period: Period, unit_costs: Any) -> Any:
+    import ibis
+
+    usage = engine.table("usage")
+    usage = usage.filter(usage.user_id.notnull())
+    prices = ibis.memtable(
+        pa.table(
+            {
+                "cost_provider": pa.array([provider for provider, _, _ in unit_costs], pa.string()),
+                "cost_model": pa.array([model for _, model, _ in unit_costs], pa.string()),
+                **{
+                    f"per_{name}": pa.array([costs[i] for _, _, costs in unit_costs], pa.int64())
+                    for i, name in enumerate(CLASSES)
+                },
+            }
+        )
+    )
+    joined = usage.join(prices, [usage.provider == prices.cost_provider, usage.model == prices.cost_model])
+    cost = sum(
+        (joined[name] * joined[f"per_{name}"] for name in CLASSES[1:]),
+        joined[CLASSES[0]] * joined[f"per_{CLASSES[0]}"],
+    )
+    costs = (
+        joined.mutate(cost=cost)
+        .group_by("user_id")
+        .aggregate(cost=lambda t: t.cost.sum().cast("decimal(38, 0)"))
+    )
+    revenue = _revenue(people, engine, period, account.currency)
+    both = costs.left_join(revenue, costs.user_id == revenue.paying_user_id)
+    earned = both.revenue.coalesce(ibis.literal(0)).cast("decimal(38, 0)")
+    users = both.select("user_id", "cost", earned=earned, pays=both.paying_user_id.notnull())
+    users = users.mutate(
+        rank=ibis.row_number().over(ibis.window(order_by=[users.cost.desc(), users.user_id])),
+        all_users=users.count().over(ibis.window()),
+    )
+    zero = ibis.literal(0).cast("decimal(38, 0)")
+    losing = users.cost > users.earned
+
+    def among(condition: Any, value: Any = None) -> Any:
+        chosen = users.cost if value is None else value
+        return ibis.ifelse(condition, chosen, zero).sum()
+
+    def how_many(condition: Any) -> Any:
+        return condition.cast("int64").sum()
+
+    # The heaviest hundredth is at least one user: rank (from 0) times 100 lies below the number of users.
+    return users.aggregate(
+        users=users.count(),
+        cost_pico=users.cost.sum(),
+        top_percent_cost_pico=among(users["rank"] * 100 < users.all_users),
+        top_tenth_cost_pico=among(users["rank"] * 10 < users.all_users),
+        loss_making=how_many(losing),
+        loss_making_cost_pico=among(losing),
+        payers=how_many(users.pays),
+        loss_making_payers=how_many(losing & users.pays),
+        heaviest_cost_pico=users.cost.max(),
+    )
+
+
+def _revenue(people: People, engine: Any, period: Period, currency: str) -> Any:
+    """Recognised subscription and gift revenue per user in the period, in trillionths, rounded down."""
+    import ibis
+
+    payments = people.table(engine, None, "local_payments")
+    payments = payments.filter(
+        payments.kind.isin(["subscription", "gift"])
+        & payments.user_id.notnull()
+        & (payments.currency == currency)
+        & (payments.first_day < period.end)
+        & (payments.end_day > period.first)
+    )
+    first = ibis.greatest(payments.first_day, ibis.literal(period.first))
+    end = ibis.least(payments.end_day, ibis.literal(period.end))
+    net = (payments.amount - payments.tax.coalesce(ibis.literal(0).cast("decimal(28, 9)"))) * 1_000_000_000
+    days = end.delta(first, unit="day").cast("int64")
+    term = payments.end_day.delta(payments.first_day, unit="day").cast("int64")
+    share = net.cast("int64") * days // term
+    parts = payments.mutate(share=share)
+    return parts.group_by(paying_user_id=parts.user_id).aggregate(
+        revenue=parts.share.sum().cast("int64") * _NANO_TO_PICO
+    )
+
+
+_NOBODY = UserMargins(0, 0, 0, 0, 0, 0, 0, 0, 0)

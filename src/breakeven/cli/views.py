@@ -1,0 +1,81 @@
+"""Run a view: find it stored, or open the account and build it; then print it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from breakeven import __version__
+from breakeven.cli.options import ViewOptions
+from breakeven.cli.output import emit, progress
+from breakeven.ledger.settings import read_settings
+from breakeven.ledger.stamp import stamp
+from breakeven.report.view_model import View
+
+if TYPE_CHECKING:
+    from breakeven.account.account import Account
+
+
+def run_view(books: Path, options: ViewOptions, name: str, build: Callable[[Account], View]) -> None:
+    """Show a view of the books. `name` tells it from other views and other choices of its own options."""
+    read_settings(books)
+    stored = _stored_path(books, options, name)
+    view = _read(stored) if stored else None
+    if view is None:
+        account = account_of(books, options)
+        view = build(account)
+        if stored:
+            _write(stored, view)
+    emit(view, options)
+
+
+def account_of(books: Path, options: ViewOptions) -> Account:
+    """Open the account that the options ask for."""
+    from breakeven.account.account import open_account
+    from breakeven.ledger.books import open_books
+
+    opened = open_books(books, as_of=options.as_of)
+    with progress() as say:
+        account = open_account(
+            opened, period=options.period, currency=options.currency, engine=options.engine, progress=say
+        )
+        say("computing")
+        account.facts  # noqa: B018 - while the progress shows
+    return account
+
+
+def _stored_path(books: Path, options: ViewOptions, name: str) -> Path | None:
+    """Where an answer to exactly this question would lie; None for questions that are not kept."""
+    if options.as_of is not None or options.engine != "duckdb":
+        return None
+    period = options.period.label if options.period else ""
+    filters = sorted((key, values) for key, values in options.filters.items())
+    said = repr((__version__, stamp(books), name, period, options.currency, filters))
+    return books / ".cache" / "views" / f"{name}-{hashlib.sha256(said.encode()).hexdigest()[:16]}.json"
+
+
+def _read(path: Path) -> View | None:
+    from breakeven.report.stored import loads
+
+    try:
+        return loads(path.read_text("utf-8"))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _write(path: Path, view: View) -> None:
+    """Keep an answer; older answers to the same kind of question go. A folder that cannot be written is fine."""
+    from breakeven.report.stored import dumps
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        kept = sorted(path.parent.glob(f"{view.id}*.json"), key=lambda old: old.stat().st_mtime)
+        for old in kept[:-20]:
+            old.unlink(missing_ok=True)
+        temporary = path.with_suffix(".part")
+        temporary.write_text(dumps(view), "utf-8")
+        temporary.replace(path)
+    except OSError:
+        return

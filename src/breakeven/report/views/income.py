@@ -1,0 +1,75 @@
+"""The income statement by month."""
+
+from __future__ import annotations
+
+from breakeven.account.account import Account
+from breakeven.account.catalogue import INCOME_LINES, TOTAL_LINES
+from breakeven.account.metrics import Missing
+from breakeven.report.view_model import Column, Label, Table, Value, View
+from breakeven.report.views.parts import envelope, label, metric_value, unit
+
+NEEDS = ("payments", "usage", "ad_spend", "bills")
+TITLE = Label("Income statement", "损益表")
+_ALL = Label("Total", "合计")
+
+
+def income_view(account: Account) -> View:
+    """Revenue to operating result, month by month, with the total; `--json` has one row per line and month."""
+    account.facts  # noqa: B018 - computing them notes rates and reasons that the envelope shows
+    return View(
+        "income", TITLE, envelope(account, needs=NEEDS), (income_table(account),), _json_rows(account)
+    )
+
+
+def income_table(account: Account, lines: tuple[str, ...] = INCOME_LINES) -> Table:
+    """The statement as a table: one row per line, one column per period."""
+    periods = account.buckets.periods
+    rows: list[dict[str, Value]] = []
+    for line in lines:
+        row: dict[str, Value] = {"metric": line}
+        for bucket, period in enumerate(periods):
+            row[period.label] = metric_value(account, line, bucket)
+        if len(periods) > 1:
+            row["total"] = metric_value(account, line, None)
+        rows.append(row)
+    columns = [Column("metric", Label("Line", "项目"), words={line: label(line) for line in lines})]
+    columns += [Column(p.label, Label(p.label, p.label), account.currency) for p in periods]
+    if len(periods) > 1:
+        columns.append(Column("total", _ALL, account.currency))
+    return Table(
+        "income",
+        TITLE,
+        tuple(columns),
+        tuple(rows),
+        note=_why_missing(account, lines),
+        emphasis=frozenset(i for i, line in enumerate(lines) if line in TOTAL_LINES),
+        row_units=tuple(unit(line, account.currency) for line in lines),
+    )
+
+
+def _why_missing(account: Account, lines: tuple[str, ...]) -> Label | None:
+    reasons: dict[str, str] = {}
+    for line in lines:
+        for bucket in range(len(account.buckets.periods)):
+            amount = account.value(line, bucket)
+            if isinstance(amount, Missing):
+                for en, zh in zip(amount.en.split("; "), amount.zh.split("；"), strict=False):
+                    reasons.setdefault(en, zh)
+    if not reasons:
+        return None
+    return Label("No value where: " + "; ".join(reasons), "无数值的原因：" + "；".join(reasons.values()))
+
+
+def _json_rows(account: Account) -> tuple[dict[str, Value], ...]:
+    rows: list[dict[str, Value]] = []
+    for bucket, period in enumerate(account.buckets.periods):
+        for line in INCOME_LINES:
+            rows.append(
+                {
+                    "period": period.label,
+                    "metric": line,
+                    "value": metric_value(account, line, bucket),
+                    "unit": unit(line, account.currency),
+                }
+            )
+    return tuple(rows)

@@ -1,0 +1,42 @@
+"""Bring a file in through its source: read, write as canonical Parquet, hand to the ledger."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+from breakeven.ledger.books import Books
+from breakeven.ledger.ingest import ImportResult
+from breakeven.sources.canonical import UNREAD, write_canonical
+from breakeven.sources.registry import Source
+
+
+def import_from(
+    books: Books,
+    source: Source,
+    path: Path,
+    given: Mapping[str, str],
+    *,
+    dry_run: bool = False,
+    covers: tuple[date, date] | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> ImportResult:
+    """Import one file that a source reads. Importing it again with the same options changes nothing.
+
+    Other options give the same rows other content: they become new versions, the old ones stay in the log.
+    Raises `InputError` when the file cannot be read, `UsageError` for an option the source does not have.
+    """
+    options = source.options_from(given)
+    with tempfile.TemporaryDirectory(prefix="breakeven-source-") as folder:
+        # The ledger notes file names, so the canonical file bears the original's; its content says Parquet.
+        canonical = Path(folder) / path.name
+        progress(f"reading {path.name} as {source.name}")
+        write_canonical(source, path, options, canonical)
+        [result] = books.ingest(
+            source.table, [canonical], source.name, dry_run=dry_run, covers=covers, progress=progress
+        )
+    ignored = tuple(name for name in result.ignored_columns if name != UNREAD)
+    return replace(result, file=str(path), ignored_columns=ignored)

@@ -1,0 +1,141 @@
+"""A failure is one block on standard error and one exit code; a traceback only for those who ask."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from types import ModuleType
+
+import click
+import pytest
+
+from breakeven import errors
+from breakeven.cli import failures
+
+CODES = [
+    (errors.CheckFailed("bills differ"), 1, "Check failed: bills differ", "核对未通过：bills differ"),
+    (errors.UsageError("no"), 2, "Usage error: no", "用法错误：no"),
+    (errors.InputError("bad row"), 3, "Error: bad row", "错误：bad row"),
+    (errors.BooksError("no books"), 3, "Error: no books", "错误：no books"),
+    (errors.SourceUnreachable("no answer"), 4, "Error: no answer", "错误：no answer"),
+    (OSError(errno.ENOSPC, "No space left on device", "x"), 3, "make room on the disk", "腾出空间"),
+    (PermissionError(errno.EACCES, "Permission denied", "x"), 3, "Where: x", "位置：x"),
+    (RuntimeError("oops"), 70, "a defect in Breakeven", "Breakeven 的缺陷"),
+]
+
+
+@pytest.fixture
+def failing(monkeypatch):
+    """Make the subcommand `cost` fail with a given error."""
+
+    def fail_with(error):
+        def callback(lang):
+            raise error
+
+        module = ModuleType("breakeven.cli.cost")
+        module.cost = click.Command("cost", params=[click.Option(["--lang"])], callback=callback)
+        monkeypatch.setitem(sys.modules, "breakeven.cli.cost", module)
+
+    return fail_with
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "english", "chinese"), CODES, ids=lambda value: type(value).__name__
+)
+def test_each_failure_has_its_code_and_words(run, failing, error, code, english, chinese):
+    failing(error)
+    for language, words in (("en", english), ("zh", chinese)):
+        done = run("cost", "--lang", language)
+        assert (done.code, done.out) == (code, "")
+        assert words in done.err
+        assert "Traceback" not in done.err
+
+
+def test_a_block_says_what_where_cause_and_next_step():
+    error = errors.InputError(
+        "no column 'at'", where="a.csv:1", cause="another layout", remedy="use --mapping"
+    )
+    assert failures.block(error, "en").split("\n") == [
+        "Error: no column 'at'",
+        "  Where: a.csv:1",
+        "  Likely cause: another layout",
+        "  Next step: use --mapping",
+    ]
+    assert failures.block(error, "zh").split("\n") == [
+        "错误：no column 'at'",
+        "  位置：a.csv:1",
+        "  原因：another layout",
+        "  下一步：use --mapping",
+    ]
+
+
+def test_a_traceback_for_those_who_ask(run, failing, monkeypatch):
+    failing(RuntimeError("oops"))
+    monkeypatch.setenv("BREAKEVEN_DEBUG", "1")
+    done = run("cost")
+    assert "Traceback" in done.err
+    assert "RuntimeError: oops" in done.err
+    assert done.code == 70
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "Stopped."), ("zh", "已中断")])
+def test_an_interrupt_is_exit_130(run, failing, language, words):
+    failing(KeyboardInterrupt())
+    done = run("cost", "--lang", language)
+    assert done.code == 130
+    assert words in done.err
+    assert "Traceback" not in done.err
+
+
+def start(*arguments, **settings):
+    """Start a real process."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "breakeven.cli.main", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **settings,
+    )
+
+
+def test_a_real_process_fails_with_its_code(tmp_path):
+    process = start("log", str(tmp_path))
+    out, err = process.communicate()
+    assert (process.returncode, out) == (3, "")
+    assert err.startswith("Error: no books here")
+
+
+def test_a_closed_pipe_is_no_traceback():
+    process = start("sources", "--json")
+    process.stdout.close()
+    err = process.stderr.read()
+    process.stderr.close()
+    assert process.wait() == failures.PIPE_CLOSED
+    assert err == ""
+
+
+def test_a_terminal_without_chinese_gets_escapes_that_json_reads_back(tmp_path):
+    environment = os.environ | {"PYTHONIOENCODING": "ascii", "BREAKEVEN_LANG": "zh"}
+    process = start("sources", "--json", env=environment)
+    out, _ = process.communicate()
+    assert process.returncode == 0
+    assert out.isascii()
+    import json
+
+    assert "缓存" in json.loads(out)["rows"][0]["notes_zh"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_a_real_interrupt_while_reading_is_exit_130(tmp_path, books):
+    pipe = tmp_path / "slow.csv"
+    os.mkfifo(pipe)
+    process = start("import", str(books), str(pipe), "--table", "activity")
+    time.sleep(1.5)  # by then it waits for the pipe's other end
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "Traceback" not in err
