@@ -29,6 +29,7 @@ class Ran:
     @property
     def answer(self) -> dict[str, Any]:
         """The JSON on standard output."""
+        assert self.out, self.err
         return json.loads(self.out)
 
 

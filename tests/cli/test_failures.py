@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import signal
 import subprocess
@@ -124,9 +125,17 @@ def test_a_terminal_without_chinese_gets_escapes_that_json_reads_back(tmp_path):
     out, _ = process.communicate()
     assert process.returncode == 0
     assert out.isascii()
-    import json
-
     assert "缓存" in json.loads(out)["rows"][0]["notes_zh"]
+
+
+def wait_for_reader(pipe):
+    """Open the writing end as soon as the process has opened the reading one."""
+    for _ in range(400):
+        try:
+            return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:
+            time.sleep(0.05)
+    raise AssertionError("nobody opened the pipe")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
@@ -134,8 +143,9 @@ def test_a_real_interrupt_while_reading_is_exit_130(tmp_path, books):
     pipe = tmp_path / "slow.csv"
     os.mkfifo(pipe)
     process = start("import", str(books), str(pipe), "--table", "activity")
-    time.sleep(1.5)  # by then it waits for the pipe's other end
+    feeding = wait_for_reader(pipe)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=20)
+    os.close(feeding)
     assert process.returncode == 130
     assert "Traceback" not in err

@@ -91,10 +91,12 @@ def test_a_subcommand_bears_the_name_of_a_folder(tmp_path, monkeypatch):
 
 def test_the_overview_receives_the_books(run, books, monkeypatch):
     seen = []
+
+    def received(books):
+        seen.append(books)
+
     module = ModuleType("breakeven.cli.overview")
-    module.overview = click.Command(
-        "overview", params=[click.Argument(["books"])], callback=lambda books: seen.append(books)
-    )
+    module.overview = click.Command("overview", params=[click.Argument(["books"])], callback=received)
     monkeypatch.setitem(sys.modules, "breakeven.cli.overview", module)
     assert run(books).code == 0
     assert seen == [str(books)]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from breakeven.errors import InputError
+from breakeven.pricing.located_yaml import parse_yaml
 from breakeven.pricing.price_book import SHIPPED_FOLDER, PriceBook
-from breakeven.pricing.rate_card import load_card
+from breakeven.pricing.rate_card import card_from, load_card
 from breakeven.pricing.terms import Prices
 
 CARD = """\
@@ -214,3 +217,11 @@ def test_a_preferred_currency_is_strict_and_the_default_is_the_main_list():
     assert currency() == "CNY"
     assert currency(deepseek="USD") == "USD"
     assert currency(deepseek="EUR") == "no_model"
+
+
+def test_the_cards_in_the_how_to_page_are_valid():
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "add-a-price.md").read_text(encoding="utf-8")
+    smallest, full_entry, negotiated = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    model = "provider: h\nside: buy\ncurrency: CNY\nmodels:\n  m:\n    prices:\n"
+    for text in (smallest, model + full_entry, negotiated):
+        assert card_from(parse_yaml(text, "add-a-price.md"), "page").side == "buy"
