@@ -36,13 +36,13 @@ class UsageError(BreakevenError):
     exit_code = 2
 
 
-class CheckFailed(BreakevenError):
+class CheckFailed(BreakevenError):  # noqa: N818 - says what happened
     """The books differ from the bills beyond the stated tolerance (exit 1)."""
 
     exit_code = 1
 
 
-class SourceUnreachable(BreakevenError):
+class SourceUnreachable(BreakevenError):  # noqa: N818 - says what happened
     """A system we read did not answer (exit 4)."""
 
     exit_code = 4

@@ -61,6 +61,13 @@ def test_every_option_is_explained_in_both_languages(run, name):
     assert not any(option.help in chinese for option in options)
 
 
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_every_name_on_the_help_page_is_a_command(run, name):
+    page = run("--lang", "en", name, "--help")
+    assert page.code == 0, page.err
+    assert page.out.startswith(f"Usage: breakeven {name}")
+
+
 def test_the_version(run):
     from breakeven import __version__
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from breakeven.account import cash as cash_flows
-from breakeven.account.catalogue import METRICS
+from breakeven.account.catalogue import METRICS, TABLE_WORDS
 from breakeven.account.facts import Buckets, Converter, Facts, Tally, post_fraction
 from breakeven.account.ledger_rows import Bill, FleetHours, Fund, bills_of, fleet_hours, funding_of
 from breakeven.account.metrics import Amount, Missing, on_decimals
@@ -159,10 +159,9 @@ class Account:
         absent = [table for table in needed if not self.coverage.any(table, period)]
         if not absent:
             return None
-        tables = ", ".join(absent)
-        return Missing(
-            f"no {tables} data covers {period.label}", f"{period.label} 没有 {tables} 数据", (measure,)
-        )
+        en = ", ".join(TABLE_WORDS[table][0] for table in absent)
+        zh = "、".join(TABLE_WORDS[table][1] for table in absent)
+        return Missing(f"no {en} data covers {period.label}", f"{period.label} 没有{zh}数据", (measure,))
 
     def _needed_tables(self, measure: str) -> tuple[str, ...]:
         if measure == "gpu_cost":
@@ -176,7 +175,7 @@ class Account:
             "api_revenue",
             "free_use_cost",
         ):
-            first = {"api_revenue": ("payments",), "free_use_cost": ("usage",), "cash_out": ("bills",)}
+            first = {"api_revenue": ("payments",), "cash_out": ("bills",)}
             return first.get(measure, ("funding",) if measure == "cash" else ())
         return METRICS[measure].tables
 
@@ -200,6 +199,7 @@ class Account:
         counts = {
             name: [0] * len(self.buckets.periods) for name in (*CLASSES, "reasoning_tokens", "requests")
         }
+        to_buy = [0] * len(self.buckets.periods)
         unpriced, uncounted = [0] * len(self.buckets.periods), [0] * len(self.buckets.periods)
         sell_missing: dict[int, bool] = {}
         for cost in self.usage_totals:
@@ -208,6 +208,7 @@ class Account:
             for name, sums in counts.items():
                 sums[cost.bucket] += cost.counts[name]
             unpriced[cost.bucket] += cost.unpriced_buy_tokens
+            to_buy[cost.bucket] += 0 if cost.is_own else sum(cost.counts[name] for name in CLASSES)
             uncounted[cost.bucket] += cost.counts["uncounted"]
             sell_missing[cost.bucket] = sell_missing.get(cost.bucket, True) and cost.unpriced_sell_tokens > 0
         for bill, bucket, part in self._accruals("inference_api"):
@@ -232,7 +233,15 @@ class Account:
         ]
         values["failed_requests"] = [_decimal(value) for value in failed]
         values["unpriced_tokens"] = [_decimal(value) for value in unpriced]
-        values["inference_api_cost"] = self._each(lambda bucket: bought.posted(bucket, self.currency))
+        values["inference_api_cost"] = self._each(
+            lambda bucket: (
+                Missing(
+                    "none of the tokens bought has a price", "外购的词元都没有价格", ("inference_api_cost",)
+                )
+                if to_buy[bucket] and unpriced[bucket] == to_buy[bucket] and not bought.exact(bucket)
+                else bought.posted(bucket, self.currency)
+            )
+        )
         values["usage_at_list_price"] = self._each(
             lambda bucket: (
                 Missing("no sell price covers this usage", "这些用量没有对外标价", ("usage_at_list_price",))

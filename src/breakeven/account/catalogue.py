@@ -411,7 +411,7 @@ runway_months_with_credit = _metric(
     "现金与专用额度之和除以净消耗与额度消耗之和：假如额度就是现金", better="up",
 )  # fmt: skip
 burn_multiple = _metric(
-    "burn_multiple", "Burn multiple", "烧钱倍数", "ratio", burn / revenue,
+    "burn_multiple", "Burn multiple", "烧钱倍数", "multiple", burn / revenue,
     "net burn over the month's revenue", "净消耗除以当月收入", better="down",
     origin="after D. Sacks, The Burn Multiple (2020), with revenue in place of net new ARR",
 )  # fmt: skip
@@ -435,6 +435,18 @@ for _day in _RETENTION_DAYS:
         f"classic: users active exactly {_day} days after acquisition, over those with such a day",
         f"经典定义：获得后恰第 {_day} 日活跃的用户，除以可观察的用户", better="up",
     )  # fmt: skip
+
+TABLE_WORDS: dict[str, tuple[str, str]] = {
+    "acquisitions": ("acquisitions", "获客记录"),
+    "ad_spend": ("acquisition spend", "获客支出"),
+    "activity": ("activity", "活跃记录"),
+    "usage": ("usage", "用量"),
+    "payments": ("payments", "付款"),
+    "bills": ("bills", "账单"),
+    "funding": ("funding", "融资"),
+    "capacity": ("GPU capacity", "算力"),
+}
+"""What people call the ledger's tables."""
 
 INCOME_LINES: tuple[str, ...] = (
     "subscription_revenue", "gift_revenue", "api_revenue", "refunds", "revenue",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -26,7 +26,7 @@ def rows_of(books: Books, table: str) -> list[dict[str, Any]]:
     if not files:
         return []
     names = [name for name in schema.names if not (name == "day" and TABLES[table].partitioned)]
-    tables = [pq.read_table(file.uri, columns=names, partitioning=None) for file in files]
+    tables = [pq.read_table(file.uri, columns=names, partitioning=cast("Any", None)) for file in files]
     rows: list[dict[str, Any]] = pa.concat_tables(tables, promote_options="permissive").to_pylist()
     latest: dict[tuple[str, str], dict[str, Any]] = {}
     for row in rows:
@@ -50,10 +50,10 @@ class FleetHours:
 
 
 def fleet_hours(books: Books) -> list[FleetHours]:
-    """How long each capacity row held: until the pool's next row of that GPU and commitment, or its day's end.
+    """How long each capacity row held: until the pool's next row of its kind, or the day's end.
 
-    A row stands for what runs from its moment on. One row at midnight covers a day, twenty-four hourly rows
-    cover it too, and a pool that stops must say so with a count of 0.
+    Its kind is its GPU and commitment. A row stands for what runs from its moment on. One row at midnight
+    covers a day, twenty-four hourly rows cover it too, and a pool that stops must say so with a count of 0.
     """
     zone = time_zone(books.settings.time_zone)
     by_series: dict[tuple[date, str, str, str], list[dict[str, Any]]] = {}
@@ -104,7 +104,8 @@ def bills_of(books: Books) -> list[Bill]:
     """All bills."""
     return [
         Bill(
-            row["vendor"], row["category"], row["model"] or "", Period(row["period_start"], row["period_end"]),
+            row["vendor"], row["category"], row["model"] or "",
+            Period(row["period_start"], row["period_end"]),
             Fraction(row["amount"]), row["currency"], row["funded_by"] or "", row["source"], row["source_id"],
         )
         for row in rows_of(books, "bills")

@@ -91,16 +91,15 @@ def _post_bucket(account: Account, bucket: int, costs: list[UsageCost], width: i
         CostLine(cost.key, dict(cost.counts), unpriced_tokens=cost.unpriced_buy_tokens) for cost in costs
     ]
     # Never-negative parts of a posted total: the exact amounts are the weights that split it.
-    for name, exact, measure in (
-        ("bought", [cost.bought for cost in costs], "inference_api_cost"),
-        ("listed", [cost.listed for cost in costs], "usage_at_list_price"),
+    for name, exact in (
+        ("bought", [cost.bought for cost in costs]),
+        ("listed", [cost.listed for cost in costs]),
     ):
         amounts = [Fraction(0) if isinstance(amount, NoRate) else amount for amount in exact]
         for line, part in zip(
             lines, post_parts([whole(amount) for amount in amounts], currency), strict=True
         ):
             setattr(line, name, part)
-        del measure
     posted = account.facts.get("inference_api_cost", bucket)
     unlogged = (
         Decimal(0)
@@ -132,11 +131,10 @@ class ClassCost:
 
 
 def cost_by_class(account: Account) -> list[ClassCost]:
-    """Serving cost by token class over all buckets; request fees are a class of their own when there are any."""
+    """Serving cost by token class over all buckets; request fees, if any, are a class of their own."""
     names = ("uncached_input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens")
-    tokens = dict.fromkeys(names, 0)
+    tokens = dict.fromkeys((*names, "request_fees"), 0)
     exact = dict.fromkeys((*names, "request_fees"), Fraction(0))
-    total = Decimal(0)
     for bucket in range(len(account.buckets.periods)):
         costs = [cost for cost in account.usage_totals if cost.bucket == bucket]
         weights = {
@@ -158,9 +156,8 @@ def cost_by_class(account: Account) -> list[ClassCost]:
             if isinstance(cost.bought, Fraction):
                 exact["request_fees"] += cost.bought - sum(cost.bought_by_class, Fraction(0))
     parts = post_parts([whole(amount) for amount in exact.values()], account.currency)
-    del total
     return [
-        ClassCost(name, tokens.get(name, 0), part)
+        ClassCost(name, tokens[name], part)
         for name, part in zip(exact, parts, strict=True)
-        if part or tokens.get(name)
+        if part or tokens[name]
     ]

@@ -161,7 +161,7 @@ def on_columns(node: Node, column: Callable[[str], Any]) -> Any:
                 case "*":
                     return left * right
                 case "/":
-                    # Engines disagree on decimal division (scale, and what zero gives): both divide floats alike.
+                    # Engines disagree on decimal division (scale, zero); floats they divide alike.
                     return left.cast("float64") / right.cast("float64").nullif(0.0)
         case _:
             raise TypeError(f"not a metric node: {node!r}")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.parquet as pq
 
 from breakeven.account.current_rows import current_rows
@@ -291,10 +292,9 @@ class People:
 
 
 def _extent(path: Path) -> tuple[date | None, date | None]:
-    import pyarrow.compute as pc
-
     rows = pq.read_table(path, columns=["first_day", "end_day"])
-    return pc.min(rows["first_day"]).as_py(), pc.max(rows["end_day"]).as_py()
+    edges: Any = pyarrow.compute
+    return edges.min(rows["first_day"]).as_py(), edges.max(rows["end_day"]).as_py()
 
 
 def _next_day(day: Any) -> Any:

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.parquet as pq
 
 from breakeven.account.measures import ROLLUPS, Inputs, ModelCuts, Rollup
@@ -36,6 +37,9 @@ from breakeven.periods import ONE_DAY, month_of, next_month
 
 if TYPE_CHECKING:
     from breakeven.engine.session import Engine
+
+pc: Any = pyarrow.compute
+"""Arrow builds its compute functions when it is imported, so they have no static types."""
 
 FORMAT = 2
 """Raise when a rollup's definition changes: stored rows of older formats are computed again."""
@@ -212,8 +216,6 @@ class RollupStore:
             self._note_unknown_users(rollup, rows, units)
 
     def _note_unknown_users(self, rollup: Rollup, rows: pa.Table, units: Iterable[str]) -> None:
-        import pyarrow.compute as pc
-
         unknown = pc.is_null(rows["cohort"])
         if "has_user" in rows.column_names:
             unknown = pc.and_(rows["has_user"], unknown)
@@ -251,8 +253,6 @@ class RollupStore:
         for part, units in by_part.items():
             rows = pq.read_table(self.folder / part)
             keep = pa.array(sorted(units), pa.date32())
-            import pyarrow.compute as pc
-
             tables.append(rows.filter(pc.is_in(rows[unit_column], keep)))
         if not tables:
             return pa.table({})

@@ -91,7 +91,8 @@ def find_rows(account: Account, measure: str, period: Period, limit: int) -> lis
             [(count,)] = engine.rows(f"SELECT count(*) FROM {table} WHERE {where}")
             clock = sql.name(TABLES[origin.table].clock)
             rows = engine.arrow_of(
-                f"SELECT * EXCLUDE (version) FROM {table} WHERE {where} ORDER BY {clock}, source, source_id LIMIT {int(limit)}"
+                f"SELECT * EXCLUDE (version) FROM {table} WHERE {where} "
+                f"ORDER BY {clock}, source, source_id LIMIT {int(limit)}"
             ).to_pylist()
             for row in rows:
                 row["file"] = files.get(row["batch_id"])

@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute
 
 from breakeven.account.facts import Buckets, Converter
 from breakeven.account.measures import TOKEN_COLUMNS, ModelCuts
@@ -23,13 +23,16 @@ from breakeven.pricing.price_book import PriceBook
 from breakeven.pricing.quotes import Quote, Unpriced
 from breakeven.pricing.terms import Side
 
+# Arrow builds its compute functions when it is imported, so they have no static types.
+pc: Any = pyarrow.compute
+
 _KEY = ("provider", "model", "service_tier", "utc_day", "slot", "context")
 CLASSES = TOKEN_COLUMNS[:4]
 COUNTS = ("requests", *TOKEN_COLUMNS)
 
 
 def model_cuts(book: PriceBook) -> tuple[ModelCuts, ...]:
-    """Where prices can change inside a day or with a request's size, for either side, models grouped alike."""
+    """Where prices can change inside a day or with a request's size, on either side; like models together."""
     merged: dict[tuple[str, str], tuple[set[int], set[int]]] = {}
     for side in ("buy", "sell"):
         for key, grid in book.grid(side).items():

@@ -147,18 +147,18 @@ def _expression(engine: Any, people: People, account: Account, period: Period, u
     )
     revenue = _revenue(people, engine, period, account.currency)
     both = costs.left_join(revenue, costs.user_id == revenue.paying_user_id)
-    earned = both.revenue.coalesce(ibis.literal(0)).cast("decimal(38, 0)")
+    earned = both.revenue.cast("decimal(38, 0)").coalesce(_nothing("decimal(38, 0)"))
     users = both.select("user_id", "cost", earned=earned, pays=both.paying_user_id.notnull())
     users = users.mutate(
         rank=ibis.row_number().over(ibis.window(order_by=[users.cost.desc(), users.user_id])),
         all_users=users.count().over(ibis.window()),
     )
-    zero = ibis.literal(0).cast("decimal(38, 0)")
+    zero = _nothing("decimal(38, 0)")
     losing = users.cost > users.earned
 
-    def among(condition: Any, value: Any = None) -> Any:
-        chosen = users.cost if value is None else value
-        return ibis.ifelse(condition, chosen, zero).sum()
+    def among(condition: Any) -> Any:
+        chosen: Any = ibis.ifelse(condition, users.cost, zero)
+        return chosen.sum()
 
     def how_many(condition: Any) -> Any:
         return condition.cast("int64").sum()
@@ -189,9 +189,9 @@ def _revenue(people: People, engine: Any, period: Period, currency: str) -> Any:
         & (payments.first_day < period.end)
         & (payments.end_day > period.first)
     )
-    first = ibis.greatest(payments.first_day, ibis.literal(period.first))
-    end = ibis.least(payments.end_day, ibis.literal(period.end))
-    net = (payments.amount - payments.tax.coalesce(ibis.literal(0).cast("decimal(28, 9)"))) * 1_000_000_000
+    first: Any = ibis.greatest(payments.first_day, ibis.literal(period.first))
+    end: Any = ibis.least(payments.end_day, ibis.literal(period.end))
+    net = (payments.amount - payments.tax.coalesce(_nothing("decimal(28, 9)"))) * 1_000_000_000
     days = end.delta(first, unit="day").cast("int64")
     term = payments.end_day.delta(payments.first_day, unit="day").cast("int64")
     share = net.cast("int64") * days // term
@@ -199,6 +199,13 @@ def _revenue(people: People, engine: Any, period: Period, currency: str) -> Any:
     return parts.group_by(paying_user_id=parts.user_id).aggregate(
         revenue=parts.share.sum().cast("int64") * _NANO_TO_PICO
     )
+
+
+def _nothing(kind: str) -> Any:
+    import ibis
+
+    zero: Any = ibis.literal(0)
+    return zero.cast(kind)
 
 
 _NOBODY = UserMargins(0, 0, 0, 0, 0, 0, 0, 0, 0)

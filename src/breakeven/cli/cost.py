@@ -39,7 +39,7 @@ _BY = ("model", "product", "feature", "tier", "service_tier", "channel", "cohort
     zh="最重度用户与亏损占比。",
 )
 @view_options
-def cost(books: Path, dimensions: tuple[str, ...], users: bool, options: ViewOptions) -> None:  # noqa: FBT001
+def cost(books: Path, dimensions: tuple[str, ...], users: bool, options: ViewOptions) -> None:
     """Show the cost to serve."""
     by = dimensions or ("model", "product", "tier")
 

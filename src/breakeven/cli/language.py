@@ -15,17 +15,18 @@ def language_of(arguments: Sequence[str], environment: Mapping[str, str]) -> Lan
 
     >>> language_of(["income", "--lang", "zh"], {}), language_of([], {"LANG": "zh_CN.UTF-8"})
     ('zh', 'zh')
-    >>> language_of(["--lang=en"], {"LC_ALL": "zh_CN"}), language_of(["--", "--lang=zh"], {"LC_ALL": "C"})
+    >>> language_of(["--lang=zh", "--lang=en"], {"LC_ALL": "zh"}), language_of(["--", "--lang=zh"], {})
     ('en', 'en')
     """
+    chosen = next((environment[name] for name in _VARIABLES if environment.get(name)), "en")
     for i, argument in enumerate(arguments):
         if argument == "--":
             break
         if argument == "--lang" and i + 1 < len(arguments):
-            return _named(arguments[i + 1])
-        if argument.startswith("--lang="):
-            return _named(argument.removeprefix("--lang="))
-    return _named(next((environment[name] for name in _VARIABLES if environment.get(name)), "en"))
+            chosen = arguments[i + 1]
+        elif argument.startswith("--lang="):
+            chosen = argument.removeprefix("--lang=")
+    return _named(chosen)
 
 
 def _named(text: str) -> Language:

@@ -31,7 +31,7 @@ from breakeven.errors import UsageError
 )
 @option("--static", is_flag=True, en="No script at all: charts as SVG.", zh="不含脚本，图表为 SVG。")
 @view_options
-def report(books: Path, target: Path, static: bool, options: ViewOptions) -> None:  # noqa: FBT001
+def report(books: Path, target: Path, static: bool, options: ViewOptions) -> None:
     """Write the report."""
     text = report_html(books, options, static=static)
     if str(target) == "-":

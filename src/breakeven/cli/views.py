@@ -66,7 +66,7 @@ def _read(path: Path) -> View | None:
 
 
 def _write(path: Path, view: View) -> None:
-    """Keep an answer; older answers to the same kind of question go. A folder that cannot be written is fine."""
+    """Keep an answer, let old ones go. A folder that cannot be written is fine."""
     from breakeven.report.stored import dumps
 
     try:

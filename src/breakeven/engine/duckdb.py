@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ import duckdb
 import pyarrow as pa
 
 from breakeven.engine import sql
-from breakeven.errors import BooksError, BreakevenError, InputError
+from breakeven.engine.session import Corrections
+from breakeven.errors import BooksError, InputError
 
 
 class DuckDBEngine:
@@ -58,7 +59,14 @@ class DuckDBEngine:
         with _translated():
             return self._connection.sql(query)
 
-    def view(self, name: str, files: Sequence[str], schema: pa.Schema, partition: str | None) -> None:
+    def view(
+        self,
+        name: str,
+        files: Sequence[str],
+        schema: pa.Schema,
+        partition: str | None,
+        corrections: Corrections | None = None,
+    ) -> None:
         """See `Engine.view`. Instants become UTC timestamps without a zone: both engines then agree."""
         if not files:
             columns = ", ".join(
@@ -72,13 +80,19 @@ class DuckDBEngine:
             else sql.name(field.name)
             for field in schema
         )
-        hive = (
-            f", hive_partitioning = true, hive_types = {{{sql.text(partition)}: DATE}}" if partition else ""
-        )
-        self.execute(
-            f"CREATE OR REPLACE VIEW {sql.name(name)} AS "
-            f"SELECT {columns} FROM read_parquet([{sql.texts(files)}]{hive or ', hive_partitioning = false'})"
-        )
+        earlier = corrections.earlier if corrections else frozenset[str]()
+        parts: list[str] = []
+        if plain := [file for file in files if file not in earlier]:
+            parts.append(f"SELECT {columns} FROM {_parquet(plain, partition)}")
+        if corrections and (revised := [file for file in files if file in earlier]):
+            # A row stays when no later version of it exists; both sides keep their names by USING.
+            parts.append(
+                f"SELECT {columns} FROM {_parquet(revised, partition)} LEFT JOIN "
+                "(SELECT source, source_id, max(version) AS latest_version "
+                f"FROM {_parquet(corrections.later, partition)} WHERE version > 1 GROUP BY ALL) "
+                "USING (source, source_id) WHERE latest_version IS NULL OR version >= latest_version"
+            )
+        self.execute(f"CREATE OR REPLACE VIEW {sql.name(name)} AS {' UNION ALL '.join(parts)}")
 
     def table(self, name: str) -> Any:
         """See `Engine.table`."""
@@ -124,8 +138,11 @@ class DuckDBEngine:
         self.close()
 
 
+_DISK_FULL = ("No space left", "Disk quota exceeded", "File too large", "Could not truncate")
+
+
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translated() -> Generator[None]:
     """What DuckDB can say, as errors a person can act on."""
     try:
         yield
@@ -134,17 +151,28 @@ def _translated() -> Iterator[None]:
             "out of memory or of disk to spill to", cause=_first_line(error), remedy="free disk space"
         ) from error
     except (duckdb.IOException, duckdb.InvalidInputException, duckdb.ConversionException) as error:
-        if "No space left" in str(error):
+        if any(sign in str(error) for sign in _DISK_FULL):
             raise BooksError(
-                "the disk is full", cause=_first_line(error), remedy="free disk space"
+                "the disk is full; nothing of this batch was written",
+                cause=_first_line(error),
+                remedy="free disk space and run the same command again",
             ) from error
-        raise InputError("the data could not be read", cause=_first_line(error)) from error
+        raise InputError(
+            "the data could not be read; nothing was imported",
+            cause=_first_line(error),
+            remedy="the file may be damaged: fetch or export it again",
+        ) from error
     except duckdb.InterruptException as error:
         raise KeyboardInterrupt from error
     except RuntimeError as error:
-        if "interrupted" in str(error).lower():
+        if "interrupt" in str(error).lower():
             raise KeyboardInterrupt from error
         raise
+
+
+def _parquet(files: Sequence[str], partition: str | None) -> str:
+    hive = f"true, hive_types = {{{sql.text(partition)}: DATE}}" if partition else "false"
+    return f"read_parquet([{sql.texts(files)}], hive_partitioning = {hive})"
 
 
 def _sql_type(kind: pa.DataType) -> str:

@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Corrections:
+    """Rows that later ones replace, under the same `source` and `source_id` with a higher `version`.
+
+    `later` are files that hold versions above 1; `earlier` are those of a view's files in which replaced
+    rows may lie (all other files are read as they are).
+    """
+
+    later: tuple[str, ...]
+    earlier: frozenset[str]
 
 
 class Engine(Protocol):
@@ -14,8 +27,18 @@ class Engine(Protocol):
 
     name: str
 
-    def view(self, name: str, files: Sequence[str], schema: pa.Schema, partition: str | None) -> None:
-        """Name a set of Parquet files; `partition` is the column written in their paths, if any."""
+    def view(
+        self,
+        name: str,
+        files: Sequence[str],
+        schema: pa.Schema,
+        partition: str | None,
+        corrections: Corrections | None = None,
+    ) -> None:
+        """Name a set of Parquet files; `partition` is the column written in their paths, if any.
+
+        With `corrections` the view leaves out rows of which a later version exists.
+        """
         ...
 
     def table(self, name: str) -> Any:

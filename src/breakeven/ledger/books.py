@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping as MappingOf, Sequence
+from collections.abc import Iterator, Sequence
+from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -12,35 +13,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from breakeven.errors import BooksError, UsageError
+from breakeven.ledger.batch_log import Batch, batches_of
 from breakeven.ledger.coverage import Coverage, coverage_of
+from breakeven.ledger.current import corrections_of
 from breakeven.ledger.ingest import Importer, ImportResult, Progress
 from breakeven.ledger.lock import writer_lock
 from breakeven.ledger.mapping import Mapping
 from breakeven.ledger.problems import Problem
 from breakeven.ledger.quarantine import Quarantine
 from breakeven.ledger.settings import FILE_NAME, Settings, read_settings, write_settings
-from breakeven.ledger.store import Commit, Conflict, StoredFile, TableStore, latest_version
+from breakeven.ledger.store import ConflictError, StoredFile, TableStore, latest_version
 from breakeven.ledger.tables import TABLES
 
 if TYPE_CHECKING:
-    from breakeven.engine.session import Engine
+    from breakeven.engine.session import Corrections, Engine
 
 _UNDO_RETRIES = 20
-
-
-@dataclass(frozen=True)
-class Batch:
-    """One import in the log, and whether it still stands."""
-
-    table: str
-    at: datetime
-    facts: MappingOf[str, Any]
-    undone: bool
-
-    @property
-    def batch_id(self) -> str:
-        """The batch's name."""
-        return str(self.facts["batch_id"])
 
 
 @dataclass
@@ -75,34 +63,30 @@ class Books:
         progress: Progress = lambda _: None,
     ) -> list[ImportResult]:
         """Import files into one table, each as one batch. Importing a file again changes nothing."""
-        importer = Importer(self.folder, self.settings.time_zone, self.quarantine_store, progress)
-        store = self.store(table)
-        results = [
-            importer.run(
-                store, Path(path), mapping or Mapping(), source=source, dry_run=dry_run, covers=covers
-            )
-            for path in files
-        ]
-        self._files.clear()
-        return results
+        importer = Importer(
+            self.folder,
+            self.settings.time_zone,
+            self.store(table),
+            self.quarantine_store,
+            mapping or Mapping(),
+            source,
+            dry_run,
+            covers,
+            progress,
+        )
+        try:
+            return [importer.run(Path(path)) for path in files]
+        finally:
+            self._files.clear()
 
     def batches(self) -> list[Batch]:
         """Every import that ever stood, oldest first."""
-        found: list[Batch] = []
-        for name in TABLES:
-            history = self._history(name)
-            undone = {commit.facts["batch_id"] for commit in history if commit.facts["kind"] == "undo"}
-            found += [
-                Batch(name, commit.at, commit.facts, commit.facts["batch_id"] in undone)
-                for commit in history
-                if commit.facts["kind"] == "import"
-            ]
+        found = [batch for name in TABLES for batch in self._batches(name)]
         return sorted(found, key=lambda batch: batch.at)
 
-    def _history(self, table: str) -> list[Commit]:
-        return [
-            commit for commit in self.store(table).history() if self.as_of is None or commit.at <= self.as_of
-        ]
+    def _batches(self, table: str) -> list[Batch]:
+        history = self.store(table).history()
+        return batches_of(table, (one for one in history if self.as_of is None or one.at <= self.as_of))
 
     def undo(self, batch_id: str) -> tuple[Batch, int, list[Batch]]:
         """Take one batch out again; returns it, the rows removed, and batches to import again.
@@ -123,7 +107,7 @@ class Books:
                         store.open(), batch.batch_id, {"kind": "undo", "batch_id": batch.batch_id}
                     )
                     break
-                except Conflict:
+                except ConflictError:
                     continue
             else:
                 raise BooksError("other writers kept committing first", remedy="run the same command again")
@@ -133,9 +117,10 @@ class Books:
 
     def quarantined(self, batch_id: str | None = None) -> Iterator[Problem]:
         """Rows that could not be booked, of one batch or of all that stand."""
-        names = [batch.batch_id for batch in self.batches() if not batch.undone]
+        # A file that was read again, for rows that came free by an undo, tells its problems once.
+        latest = {batch.content_id: batch.batch_id for batch in self.batches() if not batch.undone}
         yield from self.quarantine_store.read(
-            name for name in names if batch_id is None or name.startswith(batch_id)
+            name for name in latest.values() if batch_id is None or name.startswith(batch_id)
         )
 
     def coverage(self) -> Coverage:
@@ -153,12 +138,26 @@ class Books:
         return self._files[table]
 
     def view(self, engine: Engine, table: str, files: Sequence[StoredFile] | None = None) -> None:
-        """Name a table's files in an engine."""
+        """Name a table's files, or some of them, in an engine; rows that were corrected are left out."""
         chosen = self.files(table) if files is None else files
         definition = TABLES[table]
         engine.view(
-            table, [file.uri for file in chosen], definition.schema, "day" if definition.partitioned else None
+            table,
+            [file.uri for file in chosen],
+            definition.schema,
+            "day" if definition.partitioned else None,
+            self.corrections(table),
         )
+
+    def corrections(self, table: str) -> Corrections | None:
+        """Where rows lie that later versions replace; None for a table without any.
+
+        A day's result depends on its own files and, when one of them is among `earlier`, on all of `later`.
+        """
+        files = self.files(table)
+        if all(file.version_most == 1 for file in files):
+            return None
+        return corrections_of(files, self._batches(table))
 
     def stamp(self) -> str:
         """A cheap name of the ledger's present state: changes with every commit, costs a few file names."""
@@ -199,6 +198,7 @@ def create_books(
         synthetic=synthetic,
         note_en=str(extra.get("note_en", "")),
         note_zh=str(extra.get("note_zh", "")),
+        provenance=extra.get("provenance", "measured"),
         own_providers=tuple(serving.get("own_providers", ())),
         weights={key: Decimal(str(value)) for key, value in serving.get("weights", {}).items()},
         tolerance=Decimal(str(extra.get("check", {}).get("tolerance", "0.005"))),

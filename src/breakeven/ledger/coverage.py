@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from breakeven.periods import ONE_DAY, Period
@@ -36,7 +36,7 @@ class Coverage:
         return sum(part.day_count for part in overlaps if part), period.day_count
 
     def any(self, table: str, period: Period) -> bool:
-        """Whether a period is covered at all; partly covered months are flagged, uncovered ones have no value."""
+        """Whether a period is covered at all; partly covered is flagged, uncovered has no value."""
         return self.share(table, period)[0] > 0
 
     def full(self, table: str, period: Period) -> bool:
@@ -69,7 +69,7 @@ def coverage_of(
 def _merged(periods: list[Period]) -> tuple[Period, ...]:
     merged: list[Period] = []
     for period in sorted(periods):
-        if merged and period.first <= merged[-1].end + timedelta(0):
+        if merged and period.first <= merged[-1].end:
             merged[-1] = Period(merged[-1].first, max(merged[-1].end, period.end))
         else:
             merged.append(period)

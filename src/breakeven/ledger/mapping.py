@@ -68,6 +68,8 @@ class Mapping:
             "constants": self.constants,
             "values": self.values,
             "time_zone": self.time_zone,
+            "encoding": self.encoding,
+            "delimiter": self.delimiter,
             "input_includes_cached": self.input_includes_cached,
         }
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
@@ -102,7 +104,7 @@ def read_mapping(path: Path) -> Mapping:
         name.value: reader.rule(name, value, table) for name, value in reader.pairs(top.get("columns"))
     }
     constants = {
-        name.value: reader.column_name(name, table) and reader.scalar(value)
+        reader.column_name(name, table): reader.scalar(value)
         for name, value in reader.pairs(top.get("constants"))
     }
     values = {
@@ -169,7 +171,7 @@ class _Reader:
             raise self.fail(top["table"], f"unknown table {name!r}", f"use one of {', '.join(TABLES)}")
         return TABLES[name]
 
-    def column_name(self, node: Any, table: LedgerTable | None) -> bool:
+    def column_name(self, node: Any, table: LedgerTable | None) -> str:
         if table is not None:
             known = [column.name for column in table.columns] + ["source", "source_id"]
             if table.name == "usage":
@@ -178,7 +180,7 @@ class _Reader:
                 raise self.fail(
                     node, f"table {table.name} has no column {node.value!r}", f"use {', '.join(known)}"
                 )
-        return True
+        return str(node.value)
 
     def rule(self, name: Any, value: Any, table: LedgerTable | None) -> ColumnRule:
         self.column_name(name, table)

@@ -7,19 +7,20 @@ count only once that batch stands in its table's log, so a crash in between show
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, fields
+from dataclasses import fields
 
 import pyarrow as pa
 
 from breakeven.ledger.problems import Problem
+from breakeven.ledger.store import located
 
-_SCHEMA = pa.schema(
+SCHEMA = pa.schema(
     [(field.name, pa.int64() if field.name == "row" else pa.string()) for field in fields(Problem)]
 )
 
 
 class Quarantine:
-    """The quarantine of one set of books: a Delta table beside the eight."""
+    """The quarantine of one set of books: a Delta table beside the eight, cut by batch."""
 
     def __init__(self, folder: str) -> None:
         self.uri = f"{folder.rstrip('/')}/quarantine"
@@ -29,31 +30,34 @@ class Quarantine:
         from deltalake import DeltaTable
 
         if not DeltaTable.is_deltatable(self.uri):
-            DeltaTable.create(self.uri, schema=_SCHEMA)
+            DeltaTable.create(self.uri, schema=SCHEMA, partition_by=["batch_id"])
 
-    def add(self, batch_id: str, problems: list[Problem]) -> None:
-        """Keep a batch's problems; adding the same batch again changes nothing."""
+    def add(self, batch_id: str, rows: pa.RecordBatchReader) -> None:
+        """Keep a batch's problems (in `SCHEMA`); adding the same batch again changes nothing."""
         from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 
-        if not problems:
-            return
-        table = DeltaTable(self.uri)
-        if table.transaction_version(batch_id) is not None:
-            return
-        rows = pa.Table.from_pylist([asdict(problem) for problem in problems], schema=_SCHEMA)
-        write_deltalake(
-            table,
-            rows,
-            mode="append",
-            commit_properties=CommitProperties(app_transactions=[Transaction(batch_id, 1)]),
-        )
+        with located(self.uri):
+            table = DeltaTable(self.uri)
+            if table.transaction_version(batch_id) is not None:
+                return
+            write_deltalake(
+                table,
+                rows,
+                mode="append",
+                partition_by=["batch_id"],
+                commit_properties=CommitProperties(app_transactions=[Transaction(batch_id, 1)]),
+            )
 
     def read(self, batches: Iterable[str]) -> Iterator[Problem]:
-        """The problems of these batches (those that stand in the log), by batch and row."""
+        """The problems of these batches, in their order, by row."""
         from deltalake import DeltaTable
 
-        wanted = set(batches)
-        rows = pa.table(DeltaTable(self.uri).to_pyarrow_table()).to_pylist()
-        for row in sorted(rows, key=lambda row: (row["batch_id"], row["row"])):
-            if row["batch_id"] in wanted:
-                yield Problem(**row)
+        table = DeltaTable(self.uri)
+        kept = set(pa.table(table.get_add_actions(flatten=True)).to_pydict().get("partition.batch_id", ()))
+        for batch_id in batches:
+            if batch_id not in kept:
+                continue
+            rows = table.to_pyarrow_table(filters=[("batch_id", "=", batch_id)])
+            for part in rows.sort_by([("row", "ascending"), ("field", "ascending")]).to_batches(1000):
+                for row in part.to_pylist():
+                    yield Problem(**row)

@@ -1,9 +1,11 @@
-"""Open a file of any format we take as a relation of the engine: raw columns, record number, rejects."""
+"""Open a file of any format we take as a relation of the engine: raw columns, and the records it refuses."""
 
 from __future__ import annotations
 
+import csv
 import json
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,29 +14,22 @@ from breakeven.engine import sql
 from breakeven.engine.duckdb import DuckDBEngine
 from breakeven.errors import InputError
 from breakeven.ledger.mapping import Mapping
-from breakeven.ledger.text_files import TextFile, compression_of, prepare_text
+from breakeven.ledger.text_files import OVERLONG_MARK, TextFile, compression_of, prepare_text, unpack
 
 _PARQUET_MAGIC = b"PAR1"
-_REJECTS = "raw_rejects"
+_SAMPLE_BYTES = 1 << 20
 _JSON_SAMPLE_LINES = 1000
 _WHOLE_RECORD = "CAST(to_json(file) AS VARCHAR)"
+# Names no file uses for a column of its own.
+ROW, BROKEN, _LINE = "__row__", "__broken__", "__line__"
 
 
 @dataclass(frozen=True)
-class Rejected:
-    """A record the reader could not even split into columns."""
-
-    row: int
-    field: str
-    reason: str
-    raw: str
-
-
-@dataclass
 class RawFile:
-    """An opened file. `relation` is SQL with the raw columns and, when `ordered`, `_row` from 1.
+    """An opened file: `relation` is SQL with the raw columns, and, of Parquet, `ROW` from 1.
 
-    `types` gives the engine's type of each raw column; `raw` is SQL for a record as text.
+    `types` gives the engine's type of each raw column; `raw` is SQL for a record as text. `sometimes` are
+    columns of JSON records that the first lines do not show but later ones may have.
     """
 
     path: Path
@@ -43,15 +38,21 @@ class RawFile:
     types: dict[str, str]
     raw: str
     text: TextFile | None = None
-    rejected: list[Rejected] = field(default_factory=list[Rejected])
+    sometimes: frozenset[str] = frozenset()
+
+    @property
+    def header_lines(self) -> int:
+        """Lines before the first record."""
+        return 1 if self.kind == "csv" else 0
 
 
 def open_raw(
-    engine: DuckDBEngine, path: Path, mapping: Mapping, workspace: Path, wanted: frozenset[str]
+    engine: DuckDBEngine, path: Path, mapping: Mapping, workspace: Path, optional: Iterable[str]
 ) -> RawFile:
     """Open a Parquet, JSON-lines or CSV file, plain or compressed; the content decides, then the name.
 
-    `wanted` are column names to look for in JSON records beyond those the first lines happen to have.
+    `optional` are columns to look for in JSON records beyond those the first lines happen to have; those
+    the mapping names must occur somewhere, or a typing mistake would read as "absent".
     """
     with path.open("rb") as handle:
         head = handle.read(4)
@@ -60,39 +61,26 @@ def open_raw(
     if head == _PARQUET_MAGIC or ".parquet" in path.suffixes:
         return _open_parquet(engine, path, workspace)
     text = prepare_text(path, workspace, mapping.encoding)
-    beginning = _beginning(text.path)
+    beginning = _beginning(text.path).lstrip("\ufeff")
     if not beginning.strip():
         raise InputError("the file holds no data", where=str(path), remedy="check the export that wrote it")
-    if beginning.lstrip("\ufeff \r\n\t").startswith("{"):
-        return _open_json_lines(path, text, wanted)
-    return _open_csv(path, text, mapping)
-
-
-def read_rejects(engine: DuckDBEngine, raw: RawFile) -> list[Rejected]:
-    """What the text reader refused, after the relation has been read once."""
-    found = list(raw.rejected)
-    if raw.text is None:
-        return found
-    header_lines = 1 if raw.kind == "csv" else 0
-    for line, column, kind, text, message in engine.rows(
-        "SELECT line, first(column_name), first(error_type), first(csv_line), first(error_message) "
-        f'FROM (SELECT * FROM "{_REJECTS}" ORDER BY line, column_idx) GROUP BY line ORDER BY line'
-    ):
-        reason = str(kind).lower().replace("_", " ")
-        detail = str(message).split("\n")[0]
-        found.append(
-            Rejected(int(line) - header_lines, column or "", f"{reason}: {detail}", str(text)[:2000])
+    if beginning.lstrip().startswith("{"):
+        mapped = {rule.origin for rule in mapping.columns.values()}
+        return _open_json_lines(path, text, optional, mapped)
+    if beginning.lstrip().startswith("["):
+        raise InputError(
+            "the file holds one JSON array",
+            where=str(path),
+            remedy="write JSON lines: one object per line, without brackets around and commas between them",
         )
-    return found
+    return _open_csv(path, text, beginning, mapping)
 
 
 def _open_parquet(engine: DuckDBEngine, path: Path, workspace: Path) -> RawFile:
-    actual = path
-    if compression_of(path):
-        actual = prepare_text(path, workspace, "utf-8").path.rename(workspace / "unpacked.parquet")
+    actual = unpack(path, workspace / "unpacked.parquet") if compression_of(path) else path
     relation = f"read_parquet({sql.text(str(actual))}, file_row_number = true, hive_partitioning = false)"
     try:
-        types = _describe(engine, relation)
+        described = engine.rows(f"DESCRIBE SELECT * FROM {relation}")
     except InputError as error:
         raise InputError(
             "not a readable Parquet file; nothing was imported",
@@ -100,108 +88,163 @@ def _open_parquet(engine: DuckDBEngine, path: Path, workspace: Path) -> RawFile:
             cause=error.cause,
             remedy="it may be cut off: fetch or export it again",
         ) from error
-    types.pop("file_row_number")
-    columns = sql.names(types)
-    return RawFile(
-        path,
-        "parquet",
-        f"(SELECT {columns}, file_row_number + 1 AS _row FROM {relation})",
-        types,
-        _WHOLE_RECORD,
-    )
+    types = {str(row[0]): str(row[1]) for row in described if row[0] != "file_row_number"}
+    rows = f"(SELECT {sql.names(types)}, file_row_number + 1 AS {ROW} FROM {relation})"
+    return RawFile(path, "parquet", rows, types, _WHOLE_RECORD)
 
 
-def _open_csv(path: Path, text: TextFile, mapping: Mapping) -> RawFile:
-    header = _beginning(text.path).lstrip("\ufeff").splitlines()[0]
+def _open_csv(path: Path, text: TextFile, beginning: str, mapping: Mapping) -> RawFile:
+    header = beginning.splitlines()[0]
     delimiter = mapping.delimiter or max(",\t;|", key=header.count)
-    columns = [column.strip() for column in _split(header, delimiter)]
-    if len(set(columns)) != len(columns) or not all(columns):
+    columns = [column.strip() for column in next(csv.reader([header], delimiter=delimiter), [])]
+    if len({column.casefold() for column in columns}) != len(columns) or not all(columns):
         raise InputError(
             "the header has empty or repeated column names",
             where=f"{path}:1",
             cause=f"header: {header[:200]}",
             remedy="the first line must name every column once",
         )
-    types = dict.fromkeys(columns, "VARCHAR")
     shape = ", ".join(f"{sql.text(column)}: 'VARCHAR'" for column in columns)
     relation = (
-        f"read_csv({sql.text(str(text.path))}, auto_detect = false, header = true, delim = {sql.text(delimiter)}, "
-        f"quote = '\"', escape = '\"', columns = {{{shape}}}, {_reject_options()})"
+        f"read_csv({sql.text(str(text.path))}, auto_detect = false, header = true, "
+        f"delim = {sql.text(delimiter)}, quote = '\"', escape = '\"', columns = {{{shape}}}, "
+        f"{_REJECT_OPTIONS})"
     )
-    raw = RawFile(path, "csv", f"(SELECT {sql.names(columns)} FROM {relation})", types, _WHOLE_RECORD, text)
-    raw.rejected = _overlong(text, header_lines=1)
-    return raw
+    rows = f"(SELECT {sql.names(columns)} FROM {relation})"
+    return RawFile(path, "csv", rows, dict.fromkeys(columns, "VARCHAR"), _WHOLE_RECORD, text)
 
 
-def _open_json_lines(path: Path, text: TextFile, wanted: frozenset[str]) -> RawFile:
+def _open_json_lines(path: Path, text: TextFile, optional: Iterable[str], mapped: set[str]) -> RawFile:
     # One column that is never split: the unit separator cannot occur in JSON text.
     lines = (
-        f"read_csv({sql.text(str(text.path))}, auto_detect = false, header = false, delim = '\x1f', quote = '', "
-        f"escape = '', columns = {{'line': 'VARCHAR'}}, strict_mode = false, {_reject_options()})"
+        f"read_csv({sql.text(str(text.path))}, auto_detect = false, header = false, delim = '\x1f', "
+        f"quote = '', escape = '', columns = {{'line': 'VARCHAR'}}, strict_mode = false, {_REJECT_OPTIONS})"
     )
-    sampled = _json_columns(text.path)
-    columns = [*sampled, *sorted(wanted.difference(sampled))]
+    sampled = _json_columns(path, text.path)
+    late = {name for name in mapped.difference(sampled) if _occurs(text.path, name.split(".")[-1])}
+    sometimes = sorted(late.union(optional).difference(sampled))
+    columns = [*sampled, *sometimes]
     paths = ", ".join(sql.text("$." + ".".join(f'"{part}"' for part in name.split("."))) for name in columns)
     picked = ", ".join(f"cells[{i}] AS {sql.name(name)}" for i, name in enumerate(columns, 1))
-    relation = (
-        f"(SELECT {picked}, line AS _line, NOT json_valid(line) AS _broken FROM (SELECT line, "
-        f"CASE WHEN json_valid(line) THEN json_extract_string(line, [{paths}]) END AS cells "
-        f"FROM {lines} WHERE line IS NOT NULL AND trim(line) <> ''))"
+    rows = (
+        f"(SELECT {picked}, line AS {_LINE}, NOT is_object AS {BROKEN} FROM (SELECT line, is_object, "
+        f"CASE WHEN is_object THEN json_extract_string(line, [{paths}]) END AS cells FROM (SELECT line, "
+        f"CASE WHEN json_valid(line) THEN json_type(line) = 'OBJECT' ELSE false END AS is_object "
+        f"FROM {lines} WHERE line IS NOT NULL AND trim(line, ' \t\r') <> '')))"
     )
-    raw = RawFile(path, "jsonl", relation, dict.fromkeys(sampled, "VARCHAR"), "file._line", text)
-    raw.rejected = _overlong(text, header_lines=0)
-    return raw
-
-
-def _reject_options() -> str:
-    return f"store_rejects = true, rejects_table = '{_REJECTS}', rejects_scan = 'raw_scans', parallel = true"
-
-
-def _overlong(text: TextFile, header_lines: int) -> list[Rejected]:
-    return [
-        Rejected(
-            long.line - header_lines, "", f"the line is {long.length_bytes:,} bytes long", long.beginning
-        )
-        for long in text.overlong
-    ]
+    types = dict.fromkeys(columns, "VARCHAR")
+    return RawFile(path, "jsonl", rows, types, f"file.{_LINE}", text, frozenset(sometimes))
 
 
 def _beginning(path: Path) -> str:
     with path.open("rb") as handle:
-        return handle.read(1 << 20).decode("utf-8", errors="replace")
+        return handle.read(_SAMPLE_BYTES).decode("utf-8", errors="replace")
 
 
-def _split(header: str, delimiter: str) -> list[str]:
-    import csv
+def _occurs(path: Path, key: str) -> bool:
+    """Whether a JSON key is written anywhere in a file."""
+    wanted, tail = f'"{key}"'.encode(), b""
+    with path.open("rb") as handle:
+        while chunk := handle.read(_SAMPLE_BYTES):
+            if wanted in tail + chunk:
+                return True
+            tail = chunk[-len(wanted) :]
+    return False
 
-    return next(csv.reader([header], delimiter=delimiter))
 
-
-def _json_columns(path: Path) -> list[str]:
+def _json_columns(path: Path, text: Path) -> list[str]:
     """Names of the fields that occur in the first lines; nested objects as `outer.inner`."""
-    names: dict[str, None] = {}
+    names: dict[str, str] = {}
 
-    def visit(prefix: str, value: Any, depth: int) -> None:
+    def visit(prefix: str, value: dict[str, Any], depth: int) -> None:
         for key, item in value.items():
             name = f"{prefix}{key}"
-            names.setdefault(name)
+            # The engine does not tell upper case from lower; the first name wins.
+            if '"' not in key:
+                names.setdefault(name.casefold(), name)
             if isinstance(item, dict) and depth < 3:
                 visit(f"{name}.", item, depth + 1)
 
-    with path.open("rb") as handle:
+    with text.open("rb") as handle:
         for line in islice(handle, _JSON_SAMPLE_LINES):
             try:
-                record = json.loads(line)
+                record = json.loads(line.decode("utf-8-sig"))
             except ValueError:
                 continue
             if isinstance(record, dict):
                 visit("", record, 0)
     if not names:
         raise InputError(
-            "no JSON object in the first lines", where=str(path), remedy="one JSON object per line"
+            "no JSON object in the first lines", where=str(path), remedy="write one JSON object per line"
         )
-    return list(names)
+    return list(names.values())
 
 
-def _describe(engine: DuckDBEngine, relation: str) -> dict[str, str]:
-    return {str(row[0]): str(row[1]) for row in engine.rows(f"DESCRIBE SELECT * FROM {relation}")}
+# What the engine refuses is kept in these tables of its own. Their size is bounded: a file that is refused
+# a million times over is not the kind of file it was taken for.
+_REJECTS = "raw_rejects"
+MOST_REJECTED = 1_000_000
+_REJECT_OPTIONS = (
+    f"store_rejects = true, rejects_table = '{_REJECTS}', rejects_scan = 'raw_scans', "
+    f"rejects_limit = {MOST_REJECTED}"
+)
+
+
+def keep_rejected(engine: DuckDBEngine, raw: RawFile) -> int:
+    """Make the table `rejected` (row, field, reason, remedy, raw) of what the reader refused; how many.
+
+    To be called after the relation has been read once. Raises `InputError` when nearly all was refused.
+    """
+    engine.execute(
+        "CREATE TEMP TABLE rejected "
+        '("row" BIGINT, field VARCHAR, reason VARCHAR, remedy VARCHAR, raw VARCHAR)'
+    )
+    if raw.text is None:
+        return 0
+    [(entries,)] = engine.rows(f"SELECT count(*) FROM {_REJECTS}")
+    if entries >= MOST_REJECTED:
+        [(message,)] = engine.rows(f"SELECT error_message FROM {_REJECTS} ORDER BY line LIMIT 1")
+        raise InputError(
+            "too many lines cannot be split into the columns of the header; nothing was imported",
+            where=str(raw.path),
+            cause=str(message).splitlines()[0],
+            remedy="check the delimiter, the quotes and the encoding",
+        )
+    engine.execute(
+        f"INSERT INTO rejected SELECT line - {raw.header_lines}, coalesce(first(field), ''), "
+        "first(reason), first(remedy), first(raw) FROM (SELECT line, "
+        f"{_REASONS.format(encoding=sql.text(raw.text.encoding))}, "
+        "ltrim(left(csv_line, 2000), chr(10)) AS raw, "
+        "CASE WHEN error_type IN ('CAST', 'INVALID ENCODING') THEN column_name END AS field "
+        f"FROM {_REJECTS} ORDER BY line, column_idx) GROUP BY line"
+    )
+    for number, line in enumerate(raw.text.overlong):
+        engine.execute(
+            f"UPDATE rejected SET reason = 'the line is {line.length_bytes:,} bytes long', "
+            f"remedy = 'shorten the value; no record may be longer than 1.9 MB', field = '', "
+            f"raw = {sql.text(line.beginning)} "
+            f"WHERE regexp_matches(raw, '[^a-z]{OVERLONG_MARK}{number}([^0-9]|$)')"
+        )
+    [(rejected,)] = engine.rows("SELECT count(*) FROM rejected")
+    return int(rejected)
+
+
+_COUNTS = "'.*columns: ([0-9]+) found: ([0-9]+).*'"
+_REASONS = f"""
+CASE error_type
+    WHEN 'MISSING COLUMNS' THEN
+        regexp_replace(lower(error_message), {_COUNTS}, 'too few columns: \\2 of \\1', 's')
+    WHEN 'TOO MANY COLUMNS' THEN
+        regexp_replace(lower(error_message), {_COUNTS}, 'too many columns: \\2 instead of \\1', 's')
+    WHEN 'INVALID ENCODING' THEN 'bytes that are not ' || {{encoding}} || ' text'
+    WHEN 'UNQUOTED VALUE' THEN 'a quotation mark that is not closed, or not doubled inside a value'
+    WHEN 'LINE SIZE OVER MAXIMUM' THEN 'the record is longer than 2 MB'
+    ELSE lower(CAST(error_type AS VARCHAR)) || ': ' || split_part(error_message, chr(10), 1)
+END AS reason,
+CASE error_type
+    WHEN 'INVALID ENCODING' THEN 'export it as UTF-8, or say `encoding: ...` in a mapping file'
+    WHEN 'UNQUOTED VALUE' THEN 'quote values that hold quotes or line breaks, and double the quotes in them'
+    WHEN 'LINE SIZE OVER MAXIMUM' THEN 'shorten the value; a quotation mark may be missing'
+    ELSE 'check for a missing or unquoted delimiter; quote values that hold one'
+END AS remedy
+"""

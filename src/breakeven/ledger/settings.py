@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from breakeven.errors import BooksError, InputError
 from breakeven.money import minor_units
 from breakeven.periods import time_zone
 
 SCHEMA_VERSION = 1
+Provenance = Literal["measured", "modelled", "published", "assumed"]
 FILE_NAME = "breakeven.toml"
 
 DEFAULT_WEIGHTS = {
@@ -36,7 +37,7 @@ class Settings:
     `own_providers` are names under which our own GPUs serve (their usage has a fleet cost, not a buy
     price); `weights` spread that cost over token classes; `tolerance` is what `check` lets a bill differ
     by, as a share of the bill; `not_applicable` names tables this company does not have, so that their
-    absence means zero; `price_currency` picks the list a provider bills us from when it has several.
+    absence means zero; `provenance` says how sure the rows themselves are; `price_currency` picks the list a provider bills us from when it has several.
     """
 
     name: str
@@ -50,7 +51,7 @@ class Settings:
     tolerance: Decimal = Decimal("0.005")
     not_applicable: tuple[str, ...] = ()
     price_currency: Mapping[str, str] = None  # type: ignore[assignment]
-    scale_note: str = ""
+    provenance: Provenance = "measured"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weights", dict(self.weights or DEFAULT_WEIGHTS))
@@ -87,7 +88,7 @@ def _parse(raw: dict[str, Any], where: str) -> Settings:
     check: dict[str, Any] = raw.pop("check", {})
     coverage: dict[str, Any] = raw.pop("coverage", {})
     prices: dict[str, Any] = raw.pop("prices", {})
-    known = {"name", "currency", "time_zone", "synthetic", "note_en", "note_zh", "scale_note"}
+    known = {"name", "currency", "time_zone", "synthetic", "note_en", "note_zh", "provenance"}
     for key, table, allowed in (
         ("", raw, known),
         ("serving.", serving, {"own_providers", "weights"}),
@@ -118,6 +119,12 @@ def _parse(raw: dict[str, Any], where: str) -> Settings:
     )
     minor_units(settings.currency)
     time_zone(settings.time_zone)
+    if settings.provenance not in get_args(Provenance):
+        raise InputError(
+            f"unknown provenance {settings.provenance!r}",
+            where=where,
+            remedy=f"use {', '.join(get_args(Provenance))}",
+        )
     return settings
 
 
@@ -149,9 +156,10 @@ def write_settings(folder: Path, settings: Settings) -> None:
         f"synthetic = {str(settings.synthetic).lower()}",
         f"note_en = {_toml(settings.note_en)}",
         f"note_zh = {_toml(settings.note_zh)}",
+        f"provenance = {_toml(settings.provenance)}  # of the figures: measured, published, modelled or assumed",
         "",
         "[serving]",
-        "# Provider names under which our own GPUs serve, and what one token of each class bears of their cost.",
+        "# Names under which our own GPUs serve, and what one token of each class bears of their cost.",
         f"own_providers = [{', '.join(_toml(name) for name in settings.own_providers)}]",
         "weights = { " + ", ".join(f'{key} = "{value}"' for key, value in settings.weights.items()) + " }",
         "",

@@ -6,8 +6,10 @@ sees half a batch and no count can disagree with the rows. Corrections are new c
 
 from __future__ import annotations
 
+import errno
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from breakeven.errors import BooksError
+from breakeven.ledger.lock import cannot_write
 from breakeven.ledger.tables import LedgerTable
 
 if TYPE_CHECKING:
@@ -25,7 +28,7 @@ _FOREVER = "interval 36500 days"
 _METADATA_KEY = "breakeven"
 
 
-class Conflict(Exception):
+class ConflictError(Exception):
     """Another writer committed first; look again at what the table holds, then retry."""
 
 
@@ -48,6 +51,12 @@ class StoredFile:
     source_least: str | None
     source_most: str | None
     version_most: int
+
+    def may_hold(self, least: str, most: str) -> bool:
+        """Whether rows of a source between these two names can lie in the file."""
+        if self.source_least is None or self.source_most is None:
+            return True
+        return self.source_least <= most and least <= self.source_most
 
 
 class TableStore:
@@ -139,13 +148,13 @@ class TableStore:
     def append(
         self, base: DeltaTable, rows: pa.RecordBatchReader, facts: Mapping[str, Any], *, app_id: str
     ) -> None:
-        """Commit rows and facts as one version directly after `base`; `Conflict` when someone was faster.
+        """Commit rows and facts as one version right after `base`; `ConflictError` when someone was faster.
 
         The application transaction makes a batch's commit idempotent in the Delta log itself.
         """
         from deltalake import Transaction, write_deltalake
 
-        with _located(self):
+        with located(self.uri):
             write_deltalake(
                 base,
                 rows,
@@ -157,7 +166,7 @@ class TableStore:
 
     def delete_batch(self, base: DeltaTable, batch_id: str, facts: Mapping[str, Any]) -> int:
         """Take a batch's rows out in one commit; returns how many went."""
-        with _located(self):
+        with located(self.uri):
             metrics = base.delete(
                 f"batch_id = '{batch_id}'",
                 commit_properties=_commit_properties(facts, None),
@@ -191,40 +200,27 @@ def _writer_properties(table: LedgerTable) -> Any:
     return WriterProperties(compression="SNAPPY", max_row_group_size=250_000, column_properties=columns)
 
 
-class _located:  # noqa: N801 - reads as a statement
+@contextmanager
+def located(uri: str) -> Generator[None]:
     """Turn what storage can do wrong into an error a person can act on."""
+    from deltalake.exceptions import CommitFailedError, DeltaError
 
-    def __init__(self, store: TableStore) -> None:
-        self.store = store
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        from deltalake.exceptions import CommitFailedError, DeltaError
-
-        if error is None:
-            return
+    try:
+        yield
+    except CommitFailedError as error:
+        raise ConflictError from error
+    except (DeltaError, OSError, ValueError) as error:
         text = str(error)
-        if isinstance(error, CommitFailedError):
-            raise Conflict from error
-        if "No space left" in text or "StorageFull" in text:
-            raise BooksError(
-                "the disk is full; nothing of this batch was written",
-                where=self.store.uri,
-                remedy="free disk space and run the same command again",
-            ) from error
+        if any(sign in text for sign in _DISK_FULL):
+            raise cannot_write(uri, OSError(errno.ENOSPC, text.splitlines()[0][:300])) from error
         if "Permission denied" in text or "Read-only" in text:
-            raise BooksError(
-                "the books folder cannot be written",
-                where=self.store.uri,
-                cause=text.splitlines()[0],
-                remedy="check who owns the folder and whether the disk is mounted read-only",
-            ) from error
-        if isinstance(error, DeltaError | OSError):
-            raise BooksError(
-                "the table could not be written", where=self.store.uri, cause=text[:300]
-            ) from error
+            raise cannot_write(uri, OSError(errno.EROFS, text.splitlines()[0][:300])) from error
+        raise BooksError(
+            "the table could not be written; nothing of this batch is in it", where=uri, cause=text[:300]
+        ) from error
+
+
+_DISK_FULL = ("No space left", "StorageFull", "Disk quota", "File too large")
 
 
 def latest_version(folder: Path) -> int:

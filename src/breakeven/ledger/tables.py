@@ -57,6 +57,7 @@ class Column:
 class LedgerTable:
     """One table. `clock` is the column that says when a row happened; `rules` are checks across columns.
 
+    `end` is the column with the first day that a row no longer tells of, where rows span several days.
     A rule is (SQL that is true for a *bad* row, field, reason, remedy).
     """
 
@@ -65,6 +66,7 @@ class LedgerTable:
     clock: str
     partitioned: bool = True
     rules: tuple[tuple[str, str, str, str], ...] = ()
+    end: str = ""
 
     def column(self, name: str) -> Column:
         """The column of that name."""
@@ -267,6 +269,7 @@ TABLES: dict[str, LedgerTable] = {
             clock="period_start",
             partitioned=False,
             rules=(_period("period_start", "period_end"),),
+            end="period_end",
         ),
         LedgerTable(
             "funding",

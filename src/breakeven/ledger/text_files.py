@@ -1,6 +1,8 @@
-"""Make a text file readable for the engine: decompressed, UTF-8, no line too long to parse.
+"""Make a text file readable for the engine: decompressed, UTF-8, one kind of newline, no line too long.
 
 A plain UTF-8 file is used where it lies. Anything else is copied into a workspace, in constant memory.
+What cannot be decoded becomes a byte that is not UTF-8, so that the engine refuses exactly that record; a
+line too long for it becomes a short line that it refuses: both keep their place and are reported there.
 """
 
 from __future__ import annotations
@@ -19,28 +21,42 @@ import pyarrow as pa
 from breakeven.errors import InputError
 
 LONGEST_LINE_BYTES = 1_900_000
-"""The engine's CSV reader drops longer lines without a word, so we take them out and say so."""
+"""The engine takes records of up to 2 MB; a longer line never reaches it."""
+
+OVERLONG_MARK = " overlong "
+"""What stands, after a byte that is no UTF-8, for a line that was taken out; its index follows."""
 
 _CHUNK_BYTES = 1 << 20
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_NOT_TEXT = "breakeven-not-text"
+
+
+def _broken_character(error: UnicodeError) -> tuple[str, int]:
+    """A lone surrogate has no UTF-8 form that a reader accepts: the record is refused, and only that one."""
+    if isinstance(error, UnicodeDecodeError):
+        return "\udcff", error.end
+    raise error
+
+
+codecs.register_error(_NOT_TEXT, _broken_character)
 
 
 @dataclass(frozen=True)
 class OverlongLine:
-    """A line that was taken out: its number in the file (from 1), length, and how it begins."""
+    """A line that was taken out: its length and how it begins."""
 
-    line: int
     length_bytes: int
     beginning: str
 
 
 @dataclass(frozen=True)
 class TextFile:
-    """A UTF-8 file the engine can read, and what had to be left out of it."""
+    """A UTF-8 file the engine can read, the lines that had to be taken out, and its first encoding."""
 
     path: Path
     overlong: tuple[OverlongLine, ...]
-    transcoded: bool
+    encoding: str
 
 
 def file_digest(path: Path) -> str:
@@ -61,6 +77,14 @@ def compression_of(path: Path) -> str | None:
     return next((name for magic, name in _MAGIC.items() if head.startswith(magic)), None)
 
 
+def unpack(path: Path, target: Path) -> Path:
+    """Decompress a file; raises `InputError` when it is cut off or damaged."""
+    with target.open("wb") as out:
+        for chunk in _chunks(path):
+            out.write(chunk)
+    return target
+
+
 def prepare_text(path: Path, workspace: Path, encoding: str | None) -> TextFile:
     """Make `path` readable; raises `InputError` for a truncated archive or an unknown encoding."""
     found = encoding or _guess_encoding(path)
@@ -68,17 +92,34 @@ def prepare_text(path: Path, workspace: Path, encoding: str | None) -> TextFile:
         codec = codecs.lookup(found).name
     except LookupError:
         raise InputError(
-            f"unknown encoding {found!r}", where=str(path), remedy="use utf-8 or gb18030"
+            f"unknown encoding {found!r}", where=str(path), remedy="use utf-8, gb18030 or utf-16"
         ) from None
-    plain = codec == "utf-8" and compression_of(path) is None
+    if codec == "utf-8" and compression_of(path) is None and _is_readable(path):
+        return TextFile(path, (), codec)
     overlong: list[OverlongLine] = []
-    if plain and not _has_overlong_line(path):
-        return TextFile(path, (), transcoded=False)
     target = workspace / "text.utf8"
     with target.open("wb") as out:
-        for block in _without_overlong(_as_utf8(_chunks(path), codec), overlong):
+        for block in _without_overlong(_one_newline(_as_utf8(_chunks(path), codec)), overlong):
             out.write(block)
-    return TextFile(target, tuple(overlong), transcoded=codec != "utf-8")
+    return TextFile(target, tuple(overlong), codec)
+
+
+def blank_lines(path: Path, *, quoted: bool) -> list[int]:
+    """Numbers of the lines that hold no record, counting a record over several quoted lines as one.
+
+    That is how the engine numbers the records it refuses, so the two can be told apart.
+    """
+    found: list[int] = []
+    number, inside = 0, False
+    with path.open("rb") as handle:
+        for line in handle:
+            if not inside:
+                number += 1
+                if not (line.strip(b"\r\n") if quoted else line.strip()):
+                    found.append(number)
+            if quoted and line.count(b'"') % 2:
+                inside = not inside
+    return found
 
 
 def _open(path: Path) -> BinaryIO:
@@ -110,83 +151,108 @@ def _chunks(path: Path) -> Iterator[bytes]:
 def _guess_encoding(path: Path) -> str:
     """UTF-8 unless a sample says otherwise; GB18030 is what Chinese exports use."""
     sample = next(_chunks(path), b"")
-    if sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    if sample.startswith(_UTF16):
         return "utf-16"
-    decoder = codecs.getincrementaldecoder("utf-8")()
+    if sample.count(b"\0") * 3 > len(sample):
+        return "utf-16-le" if sample[1:2] == b"\0" else "utf-16-be"
+    # One bad byte in a UTF-8 file is a broken row; a GB18030 file fails all over and decodes cleanly.
+    # Chinese text in UTF-8 that merely contains a broken byte must not be taken for GB18030.
+    if _decodes(sample, "utf-8") or _looks_like_utf8(sample) or not _decodes(sample, "gb18030"):
+        return "utf-8"
+    return "gb18030"
+
+
+def _decodes(sample: bytes, codec: str) -> bool:
     try:
-        decoder.decode(sample)
-    except UnicodeDecodeError as error:
-        # One bad byte in a UTF-8 file is a broken row; a GB18030 file fails all over and decodes cleanly.
-        # Chinese text in UTF-8 that merely contains a broken byte must not be taken for GB18030.
-        if _looks_like_utf8(sample):
-            return "utf-8"
-        try:
-            codecs.getincrementaldecoder("gb18030")().decode(sample)
-        except UnicodeDecodeError:
-            raise InputError(
-                "the encoding is neither UTF-8 nor GB18030",
-                where=str(path),
-                cause=str(error),
-                remedy="give --encoding",
-            ) from error
-        return "gb18030"
-    return "utf-8"
+        codecs.getincrementaldecoder(codec)().decode(sample)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _looks_like_utf8(sample: bytes) -> bool:
-    """Whether most of the non-ASCII characters of a sample are well-formed UTF-8."""
+    """Whether it says so, or most of the non-ASCII characters of a sample are well-formed UTF-8."""
+    if sample.startswith(codecs.BOM_UTF8):
+        return True
     decoded = sample.decode("utf-8", errors="replace")
     wide = sum(1 for character in decoded if ord(character) > 127)
-    return wide > 0 and decoded.count("\ufffd") * 2 < wide or wide == decoded.count("\ufffd") == 1
+    return (wide > 0 and decoded.count("\ufffd") * 2 < wide) or wide == decoded.count("\ufffd") == 1
 
 
 def _as_utf8(chunks: Iterator[bytes], codec: str) -> Iterator[bytes]:
     if codec == "utf-8":
         yield from chunks
         return
-    decoder = codecs.getincrementaldecoder(codec)(errors="replace")
+    decoder = codecs.getincrementaldecoder(codec)(errors=_NOT_TEXT)
     for chunk in chunks:
-        yield decoder.decode(chunk).encode("utf-8")
-    yield decoder.decode(b"", final=True).encode("utf-8")
+        yield decoder.decode(chunk).encode("utf-8", "surrogatepass")
+    yield decoder.decode(b"", final=True).encode("utf-8", "surrogatepass")
 
 
-def _has_overlong_line(path: Path) -> bool:
+def _one_newline(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Every line ends in LF: the engine stops at a file that mixes the two kinds."""
+    held = b""
+    for chunk in chunks:
+        block = held + chunk
+        # Whether a CR at the very end belongs to a CRLF, the next chunk tells.
+        held = block[-1:] if block.endswith(b"\r") else b""
+        yield block[: len(block) - len(held)].replace(b"\r\n", b"\n")
+    yield held
+
+
+def _is_readable(path: Path) -> bool:
+    """Whether the engine can read the file where it lies: no overlong line, one kind of newline."""
+    newlines = returns = since_newline = 0
+    last = b""
     with path.open("rb") as handle:
-        since_newline = 0
         while chunk := handle.read(_CHUNK_BYTES):
+            newlines += chunk.count(b"\n")
+            returns += chunk.count(b"\r\n") + (last == b"\r" and chunk.startswith(b"\n"))
+            last = chunk[-1:]
             first = chunk.find(b"\n")
             if first < 0:
                 since_newline += len(chunk)
+            elif since_newline + first > LONGEST_LINE_BYTES:
+                return False
             else:
                 # Between two newlines of one chunk a line is at most a chunk long: within the limit.
-                if since_newline + first > LONGEST_LINE_BYTES:
-                    return True
                 since_newline = len(chunk) - 1 - chunk.rfind(b"\n")
             if since_newline > LONGEST_LINE_BYTES:
-                return True
-    return False
+                return False
+    return returns in (0, newlines)
 
 
 def _without_overlong(chunks: Iterator[bytes], overlong: list[OverlongLine]) -> Iterator[bytes]:
-    """Pass complete lines on; drop and note a line above the limit, holding only its beginning."""
-    line, rest, dropped = 1, b"", 0
+    """Pass complete lines on; put a mark in place of a line above the limit, holding only its beginning."""
+    rest, length, quotes, inside = b"", 0, 0, False
     for chunk in chunks:
-        if dropped:
+        if length:
             end = chunk.find(b"\n")
+            body = chunk if end < 0 else chunk[:end]
+            length, quotes = length + len(body), quotes + body.count(b'"')
             if end < 0:
-                dropped += len(chunk)
                 continue
-            overlong.append(OverlongLine(line, dropped + end, rest[:200].decode("utf-8", "replace")))
-            line, rest, dropped, chunk = line + 1, b"", 0, chunk[end + 1 :]
+            yield _mark(overlong, length, rest, odd=quotes % 2 == 1, inside=inside) + b"\n"
+            inside ^= quotes % 2 == 1
+            rest, length, chunk = b"", 0, chunk[end + 1 :]
         block = rest + chunk
         cut = block.rfind(b"\n") + 1
-        line += block.count(b"\n", 0, cut)
         if cut:
             yield block[:cut]
+            inside ^= block.count(b'"', 0, cut) % 2 == 1
         rest = block[cut:]
         if len(rest) > LONGEST_LINE_BYTES:
-            dropped, rest = len(rest), rest[:1000]
-    if dropped:
-        overlong.append(OverlongLine(line, dropped, rest[:200].decode("utf-8", "replace")))
+            length, quotes, rest = len(rest), rest.count(b'"'), rest[:1000]
+    if length:
+        yield _mark(overlong, length, rest, odd=quotes % 2 == 1, inside=inside)
     elif rest:
         yield rest
+
+
+def _mark(overlong: list[OverlongLine], length: int, beginning: bytes, *, odd: bool, inside: bool) -> bytes:
+    """A short line that the engine refuses, and that opens or closes a quoted value as the long one did."""
+    overlong.append(OverlongLine(length, beginning[:200].decode("utf-8", "replace")))
+    mark = b"\xff" + f"{OVERLONG_MARK}{len(overlong) - 1}".encode()
+    if not odd:
+        return mark
+    return mark + b'"' if inside else b'"' + mark

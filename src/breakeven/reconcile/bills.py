@@ -20,7 +20,7 @@ from breakeven.pricing.fx import NoRate
 
 @dataclass(frozen=True)
 class Line:
-    """One comparison. `books` or `bill` is None where that side has nothing; `difference` is bill less books."""
+    """One comparison; `books` or `bill` is None where that side has nothing."""
 
     bucket: int
     category: str

@@ -41,6 +41,7 @@ _UNIT_WORDS = {
     "visits": Label("visits", "次访问"),
     "visitor": Label("visitor", "访客"),
     "count": Label("", ""),
+    "multiple": Label("×", "倍"),
 }
 
 

@@ -14,7 +14,7 @@ import json
 from decimal import Decimal
 from typing import Any
 
-from breakeven.report.view_model import Column, Envelope, Label, Table, Value, View, Warning
+from breakeven.report.view_model import Column, Envelope, Label, Table, Value, View, Warning  # noqa: A004 - the envelope's word
 
 
 def dumps(view: View) -> str:

@@ -8,8 +8,9 @@ from breakeven.report.views.growth import month_table
 from breakeven.report.views.parts import envelope
 
 CASH_LINES = (
-    "funding_cash", "cash_in", "cash_out", "burn", "credit_used", "cash", "restricted_credit", "runway_months",
-    "runway_months_with_credit", "burn_multiple", "payers", "paying_rate", "arpu", "arppu", "contribution_per_active",
+    "funding_cash", "cash_in", "cash_out", "burn", "credit_used", "cash", "restricted_credit",
+    "runway_months", "runway_months_with_credit", "burn_multiple", "payers", "paying_rate", "arpu",
+    "arppu", "contribution_per_active",
 )  # fmt: skip
 
 

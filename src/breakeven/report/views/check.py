@@ -23,7 +23,7 @@ _STATES = {
 
 
 def check_view(account: Account, tolerance: Decimal) -> tuple[View, bool]:
-    """The comparison, and whether every line with a bill agrees within the tolerance (a share of the bill)."""
+    """The comparison, and whether every line with a bill agrees within a share of the bill."""
     account.facts  # noqa: B018
     lines = compare(account)
     rows = tuple(_row(account, line, tolerance) for line in lines)
@@ -45,9 +45,10 @@ def check_view(account: Account, tolerance: Decimal) -> tuple[View, bool]:
         ),
         rows,
         note=Label(
-            f"Difference is bill less books; agreement means within {tolerance:.2%} of the bill. A supplier without "
-            "a bill cannot be checked and does not fail.",
-            f"差额为账单减账上金额；相差不超过账单的 {tolerance:.2%} 视为相符。没有账单的供应商无法核对，不算失败。",
+            f"Difference is bill less books; agreement means within {tolerance:.2%} of the bill. "
+            "A supplier without a bill cannot be checked and does not fail.",
+            f"差额为账单减账上金额；相差不超过账单的 {tolerance:.2%} 视为相符。"
+            "没有账单的供应商无法核对，不算失败。",
         ),
     )
     title = Label("Check", "核对")

@@ -1,4 +1,4 @@
-"""What use costs: by model, product, feature, tier, channel and cohort, per user, request and million tokens."""
+"""What use costs, by any dimension: per user, per request, per million tokens; and who causes it."""
 
 from __future__ import annotations
 
@@ -37,9 +37,10 @@ _WORDS = {
     "api": Label("API", "API"),
 }
 USE_LINES = (
-    "requests", "failed_requests", "tokens", "cache_hit_rate", "requests_per_active", "tokens_per_active",
-    "serving_cost", "free_use_cost", "cost_per_active", "cost_per_request", "cost_per_mtok", "cost_per_mtok_output",
-    "cost_per_mtok_uncached_input", "cost_per_mtok_computed", "unpriced_share",
+    "requests", "failed_requests", "tokens", "cache_hit_rate", "requests_per_active",
+    "tokens_per_active", "serving_cost", "free_use_cost", "cost_per_active", "cost_per_request",
+    "cost_per_mtok", "cost_per_mtok_output", "cost_per_mtok_uncached_input", "cost_per_mtok_computed",
+    "unpriced_share",
 )  # fmt: skip
 
 
@@ -134,17 +135,23 @@ def _name(dimension: str, values: dict[str, Any]) -> str:
 
 
 def _row(dimension: str, name: str, line: CostLine, currency: str) -> dict[str, Value]:
+    # Tokens without any price have no cost to show: absent, not zero.
+    unpriced = line.unpriced_tokens > 0 and line.unpriced_tokens == line.tokens and not line.serving_cost
     cost = line.serving_cost
-    per_mtok = EXACT.divide(cost * 1_000_000, Decimal(line.tokens)) if line.tokens else Missing("", "")
+    per_mtok = (
+        EXACT.divide(cost * 1_000_000, Decimal(line.tokens))
+        if line.tokens and not unpriced
+        else Missing("", "")
+    )
     requests = line.counts["requests"]
-    per_request = EXACT.divide(cost, Decimal(requests)) if requests else Missing("", "")
+    per_request = EXACT.divide(cost, Decimal(requests)) if requests and not unpriced else Missing("", "")
     return {
         dimension: name,
         "requests": requests,
         "tokens": line.tokens,
-        "bought": line.bought,
+        "bought": None if unpriced else line.bought,
         "fleet": line.fleet,
-        "serving_cost": cost,
+        "serving_cost": None if unpriced else cost,
         "cost_per_mtok": shown(per_mtok, f"{currency}/Mtok"),
         "cost_per_request": shown(per_request, f"{currency}/request"),
         "usage_at_list_price": line.listed,
@@ -227,7 +234,7 @@ def users_table(account: Account) -> Table | None:
         tuple(columns),
         rows,
         note=Label(
-            "A user makes a loss when the serving cost of the month exceeds the revenue recognised for that user.",
+            "A user makes a loss when the month's serving cost exceeds the revenue recognised for that user.",
             "当月推理成本超过为该用户确认的收入，即为亏损用户。",
         ),
         row_units=tuple(unit for _, _, unit in _USER_LINES),

@@ -117,7 +117,7 @@ def rows_view(account: Account, metric_id: str, period: Period, limit: int) -> V
             key = (found.origin.table, found.origin.condition)
             if key not in seen:
                 seen.add(key)
-                tables.append(_table(account, measure, found))
+                tables.append(_table(measure, found))
     title = Label(
         f"Rows behind {METRICS[metric_id].en}, {period.label}",
         f"{METRICS[metric_id].zh}的来源行，{period.label}",
@@ -125,7 +125,7 @@ def rows_view(account: Account, metric_id: str, period: Period, limit: int) -> V
     return View("rows", title, envelope(account), tuple(tables))
 
 
-def _table(account: Account, measure: str, found: Found) -> Table:
+def _table(measure: str, found: Found) -> Table:
     names = [
         name
         for name in (found.rows[0] if found.rows else {})
@@ -139,13 +139,14 @@ def _table(account: Account, measure: str, found: Found) -> Table:
         tuple({name: _plain(row[name]) for name in names} for row in found.rows),
         note=Label(
             f"{shown:,} of {found.count:,} rows of {found.origin.table} where {found.origin.condition}",
-            f"{found.origin.table} 表中满足 {found.origin.condition} 的 {found.count:,} 行，显示 {shown:,} 行",
+            f"{found.origin.table} 表中满足 {found.origin.condition} 的 {found.count:,} 行，"
+            f"显示 {shown:,} 行",
         ),
     )
 
 
 def _plain(value: object) -> Value:
-    if value is None or isinstance(value, int | str) and not isinstance(value, bool):
+    if value is None or (isinstance(value, int | str) and not isinstance(value, bool)):
         return value
     if isinstance(value, Decimal):
         return value.normalize() if value == value.to_integral() else value

@@ -39,7 +39,7 @@ def channels_view(account: Account, *, only: tuple[str, ...] = (), dimension: Di
 
 
 def channel_table(account: Account, dimension: Dimension = "channel", only: tuple[str, ...] = ()) -> Table:
-    """One row per channel, sums to acquisition spend and new users; `unattributed` is a row like the others."""
+    """One row per channel; the rows, `unattributed` among them, sum to the statement's spend."""
     currency = account.currency
     lines = [line for line in by_channel(account, dimension) if not only or line.name in only]
     rows = [_channel_row(line, dimension, currency) for line in lines]
@@ -255,8 +255,8 @@ def payback_table(account: Account, found: list[Cohort]) -> Table:
         ),
         tuple(rows),
         note=Label(
-            "Contribution: revenue less payment fees and serving cost of the cohort. A dash under payback means: "
-            "not within the months measured.",
+            "Contribution: revenue less payment fees and serving cost of the cohort. "
+            "A dash under payback means: not within the months measured.",
             "贡献：该同期群的收入减支付手续费与推理成本。回本月数为横线表示：在已有数据内尚未回本。",
         ),
     )

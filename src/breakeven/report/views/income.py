@@ -14,7 +14,7 @@ _ALL = Label("Total", "合计")
 
 
 def income_view(account: Account) -> View:
-    """Revenue to operating result, month by month, with the total; `--json` has one row per line and month."""
+    """Revenue to operating result by month; `--json` has one row per line and month."""
     account.facts  # noqa: B018 - computing them notes rates and reasons that the envelope shows
     return View(
         "income", TITLE, envelope(account, needs=NEEDS), (income_table(account),), _json_rows(account)
@@ -24,6 +24,11 @@ def income_view(account: Account) -> View:
 def income_table(account: Account, lines: tuple[str, ...] = INCOME_LINES) -> Table:
     """The statement as a table: one row per line, one column per period."""
     periods = account.buckets.periods
+    reasons = _why_missing(account, lines)
+    # A line that has no value in any period says nothing here; the note says why it is not shown.
+    lines = tuple(
+        line for line in lines if any(metric_value(account, line, b) is not None for b in range(len(periods)))
+    )
     rows: list[dict[str, Value]] = []
     for line in lines:
         row: dict[str, Value] = {"metric": line}
@@ -41,7 +46,7 @@ def income_table(account: Account, lines: tuple[str, ...] = INCOME_LINES) -> Tab
         TITLE,
         tuple(columns),
         tuple(rows),
-        note=_why_missing(account, lines),
+        note=reasons,
         emphasis=frozenset(i for i, line in enumerate(lines) if line in TOTAL_LINES),
         row_units=tuple(unit(line, account.currency) for line in lines),
     )
@@ -57,7 +62,10 @@ def _why_missing(account: Account, lines: tuple[str, ...]) -> Label | None:
                     reasons.setdefault(en, zh)
     if not reasons:
         return None
-    return Label("No value where: " + "; ".join(reasons), "无数值的原因：" + "；".join(reasons.values()))
+    return Label(
+        "Lines or months without a value: " + "; ".join(reasons),
+        "没有数值的项目或月份：" + "；".join(reasons.values()),
+    )
 
 
 def _json_rows(account: Account) -> tuple[dict[str, Value], ...]:

@@ -8,8 +8,9 @@ from breakeven.report.views.growth import chosen_cohorts, month_table
 from breakeven.report.views.parts import envelope
 
 OVERVIEW_LINES = (
-    "revenue", "serving_cost", "gross_profit", "gross_margin", "acquisition_spend", "contribution", "operating_result",
-    "new_users", "cac_paid", "mau", "paying_rate", "cost_per_active", "usage_at_list_price", "cost_profit_margin",
+    "revenue", "serving_cost", "gross_profit", "gross_margin", "acquisition_spend", "contribution",
+    "operating_result", "new_users", "cac_paid", "mau", "paying_rate", "cost_per_active",
+    "usage_at_list_price", "cost_profit_margin", "cost_per_mtok_output", "cost_per_mtok_uncached_input",
     "cash", "restricted_credit", "burn", "runway_months",
 )  # fmt: skip
 _MOST_MONTHS = 6

@@ -6,13 +6,22 @@ from collections.abc import Iterable
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from breakeven.account.account import Account
-from breakeven.account.catalogue import METRICS, MONEY
+from breakeven.account.catalogue import METRICS, MONEY, TABLE_WORDS
 from breakeven.account.metrics import Amount, Missing
 from breakeven.money import EXACT, minor_units
 from breakeven.periods import ONE_DAY
-from breakeven.report.view_model import Column, Envelope, Label, Value, Warning
+from breakeven.report.view_model import Column, Envelope, Label, Value, Warning  # noqa: A004 - the envelope's word
 
-_DECIMALS = {"ratio": 6, "months": 2, "days": 0, "users": 0, "requests": 0, "tokens": 0, "count": 0}
+_DECIMALS = {
+    "ratio": 6,
+    "months": 2,
+    "days": 0,
+    "users": 0,
+    "requests": 0,
+    "tokens": 0,
+    "count": 0,
+    "multiple": 2,
+}
 _PER_UNIT_DECIMALS = 6
 _WATCHED = ("usage", "payments", "acquisitions", "activity", "ad_spend", "bills", "capacity")
 _MOST_REASONS = 5
@@ -109,6 +118,7 @@ def _gaps(account: Account, needs: tuple[str, ...]) -> list[Warning]:
     for table in _WATCHED:
         if table not in needs or table in account.books.settings.not_applicable:
             continue
+        en, zh = TABLE_WORDS[table]
         absent = [p.label for p in account.buckets.periods if not account.coverage.any(table, p)]
         partial = [
             p.label
@@ -121,8 +131,8 @@ def _gaps(account: Account, needs: tuple[str, ...]) -> list[Warning]:
                 Warning(
                     f"no_{table}",
                     Label(
-                        f"no {table} data covers {months}: what needs it has no value",
-                        f"{months} 没有 {table} 数据：依赖它的指标没有数值",
+                        f"no {en} data covers {months}: what needs it has no value",
+                        f"{months} 没有{zh}数据：依赖它的指标没有数值",
                     ),
                 )
             )
@@ -131,7 +141,7 @@ def _gaps(account: Account, needs: tuple[str, ...]) -> list[Warning]:
             found.append(
                 Warning(
                     f"partial_{table}",
-                    Label(f"{table} covers only a part of {months}", f"{table} 只覆盖了 {months} 的一部分"),
+                    Label(f"{en} data covers only a part of {months}", f"{zh}数据只覆盖了 {months} 的一部分"),
                 )
             )
     return found
@@ -141,7 +151,6 @@ def _rates(account: Account) -> list[Warning]:
     found: list[Warning] = []
     used = account.converter.used
     if used:
-        _, _, monthly = next(iter(used))
         pairs = sorted({(rate.base, rate.quote) for rate in used.values()})
         sources = sorted({rate.source for rate in used.values()})
         last = max(used.values(), key=lambda rate: rate.day)
@@ -150,12 +159,13 @@ def _rates(account: Account) -> list[Warning]:
             Warning(
                 "exchange",
                 Label(
-                    f"converted at reference rates ({names}; last used {last.value:.6f} of {last.day}; {'; '.join(sources)})",
-                    f"按参考汇率折算（{names}；最近使用 {last.day} 的 {last.value:.6f}；{'；'.join(sources)}）",
+                    f"converted at reference rates ({names}; last used {last.value:.6f} of {last.day};"
+                    f" {'; '.join(sources)})",
+                    f"按参考汇率折算（{names}；最近使用 {last.day} 的 {last.value:.6f}；"
+                    f"{'；'.join(sources)}）",
                 ),
             )
         )
-        del monthly
     found += [
         Warning("no_rate", Label(rate.en, rate.zh)) for rate in list(account.converter.absent.values())[:3]
     ]

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from breakeven.account.account import Account
 from breakeven.account.acquisition import by_channel
-from breakeven.account.catalogue import METRICS
+from breakeven.account.catalogue import METRICS, TABLE_WORDS
 from breakeven.account.margin import cost_by, cost_by_class
 from breakeven.account.metrics import Missing
 from breakeven.account.payback import Cohort
@@ -70,8 +70,9 @@ def _needed(account: Account) -> tuple[str, ...]:
 
 
 _TILES = (
-    "revenue", "contribution", "operating_result", "usage_at_list_price", "serving_cost", "cost_profit_margin",
-    "cac_paid", "paid_share", "mau", "cost_per_active", "paying_rate", "cash", "restricted_credit", "runway_months",
+    "revenue", "contribution", "operating_result", "usage_at_list_price", "serving_cost",
+    "cost_profit_margin", "cost_per_mtok_output", "cost_per_mtok_uncached_input", "cac_paid",
+    "paid_share", "mau", "cost_per_active", "paying_rate", "cash", "restricted_credit", "runway_months",
 )  # fmt: skip
 
 
@@ -79,13 +80,14 @@ def _tiles(account: Account) -> list[Tile]:
     """Key figures: sums over the report for flows, the last month for what is counted at a moment."""
     last = len(account.buckets.periods) - 1
     month = account.buckets.periods[last].label
+    provenance = account.books.settings.provenance
     tiles: list[Tile] = []
     for metric_id in _TILES:
         value, note = metric_value(account, metric_id, None), None
         if value is None:
             value, note = metric_value(account, metric_id, last), Label(month, month)
         if value is not None:
-            tiles.append(Tile(label(metric_id), value, unit(metric_id, account.currency), note=note))
+            tiles.append(Tile(label(metric_id), value, unit(metric_id, account.currency), provenance, note))
     return tiles
 
 
@@ -106,7 +108,8 @@ def _facts(account: Account) -> list[Fact]:
     for table in _needed(account):
         covered, days = account.coverage.share(table, span)
         share = shown(EXACT.divide(Decimal(covered), Decimal(days)), "ratio")
-        facts.append(Fact(Label(f"Days with {table} data", f"有 {table} 数据的天数"), share, "ratio"))
+        en, zh = TABLE_WORDS[table]
+        facts.append(Fact(Label(f"Days with {en} data", f"有{zh}数据的天数"), share, "ratio"))
     return facts
 
 
@@ -121,8 +124,8 @@ def _income_section(account: Account) -> Section:
 
 _WATERFALL: tuple[tuple[str, int], ...] = (
     ("revenue", 0), ("serving_cost", -1), ("payment_fees", -1), ("bandwidth_cost", -1), ("cloud_cost", -1),
-    ("content_cost", -1), ("gross_profit", 0), ("acquisition_spend", -1), ("contribution", 0), ("payroll_cost", -1),
-    ("training_cost", -1), ("other_cost", -1), ("operating_result", 0),
+    ("content_cost", -1), ("gross_profit", 0), ("acquisition_spend", -1), ("contribution", 0),
+    ("payroll_cost", -1), ("training_cost", -1), ("other_cost", -1), ("operating_result", 0),
 )  # fmt: skip
 
 

@@ -13,7 +13,10 @@ from pathlib import Path
 from breakeven.ledger.books import Books, create_books
 
 SOURCE = "deepseek-inference-overview"
-_NOTE_EN = "One published day, 2025-02-27. Usage is valued at the list price: free and discounted use counts in full."
+_NOTE_EN = (
+    "One published day, 2025-02-27. Usage is valued at the list price: "
+    "free and discounted use counts in full."
+)
 _NOTE_ZH = "一个公开的日子：2025-02-27。用量按标价计值：免费与打折的使用也全额计入。"
 
 
@@ -27,10 +30,11 @@ def write_books(folder: Path) -> Books:
         settings={
             "note_en": _NOTE_EN,
             "note_zh": _NOTE_ZH,
+            "provenance": "published",
             "serving": {"own_providers": ["deepseek"]},
         },
     )
-    with as_file(files(__package__)) as data:
+    with as_file(files("breakeven.sources.published_day")) as data:
         shutil.copy(data / "sell.yaml", folder / "prices" / "sell.yaml")
         shutil.copy(data / "published.csv", folder / "published.csv")
         for table in ("usage", "capacity"):
