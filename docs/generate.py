@@ -1,9 +1,10 @@
-"""Write the reference pages from the code: metrics, tables, and the options of each command.
+"""Fill the generated blocks of the reference pages from the code: metrics, tables, options of commands.
 
     python docs/generate.py            write the pages
-    python docs/generate.py --check    exit 1 when a committed page differs
+    python docs/generate.py --check    only say which differ; exit 1 when one does
 
-`docs/reference/commands*.md` are written by hand around generated blocks; the other pages are generated whole.
+A block stands between `<!-- metrics income -->`, `<!-- table usage -->` or `<!-- options prices show -->` and
+`<!-- end -->`; what stands around it is written by hand.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import click
 import yaml
@@ -21,285 +21,185 @@ from breakeven.account.catalogue import METRICS, MONEY, Metric
 from breakeven.account.metrics import formula
 from breakeven.cli.bilingual import BilingualOption
 from breakeven.cli.main import COMMANDS, cli
-from breakeven.ledger.tables import TABLES, Column, LedgerTable
+from breakeven.ledger.tables import TABLES, Column
 from breakeven.report.numbers import unit_label
-from breakeven.report.view_model import Language
+from breakeven.report.view_model import Label, Language
 
 DOCS = Path(__file__).parent
-LANGUAGES: tuple[Language, ...] = ("en", "zh")
-WORDS = yaml.safe_load((DOCS / "tables.yaml").read_text("utf-8"))
-OPTIONS_BLOCK = re.compile(r"(<!-- options (?P<name>[a-z ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+PAGES: dict[str, Language] = {
+    "metrics.md": "en",
+    "metrics.zh.md": "zh",
+    "tables.md": "en",
+    "tables.zh.md": "zh",
+    "reference/commands.md": "en",
+    "reference/commands.zh.md": "zh",
+}
+BLOCK = re.compile(r"(<!-- (metrics|table|options) ([a-z_ ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 SECTIONS = {
-    "subscription_revenue": ("Income", "损益"),
-    "requests": ("Use", "使用"),
-    "new_users": ("Growth", "增长"),
-    "payers": ("Money", "资金"),
-    "day1_exposed": ("Retention", "留存"),
+    "income": "subscription_revenue",
+    "use": "requests",
+    "growth": "new_users",
+    "money": "payers",
+    "retention": "day1_exposed",
 }
-"""Headings of the metric page, each before the metric it names."""
-
-METRICS_HEAD = {
-    "en": """# Metrics
-
-[中文](metrics.zh.md)
-
-Every number that the books state, by its id. `breakeven explain BOOKS ID` shows one with its inputs, and
-`breakeven rows BOOKS ID` the ledger rows behind it. This page is written by `docs/generate.py` from
-`src/breakeven/account/catalogue.py`.
-
-A *measure* is summed from tables; the last column names them. Every other metric is a formula over measures. Money is
-summed exactly per month and posted once to the minor unit; totals are sums of posted amounts. A metric has no value where
-a table that it needs covers nothing of the month, or where its denominator is zero; it is then shown as –, never as 0.
-↑ means that more is better, ↓ that less is; † that months do not add up.
-""",
-    "zh": """# 指标
-
-[English](metrics.md)
-
-账簿给出的每个数字及其 id。`breakeven explain BOOKS ID` 显示定义与全部输入，`breakeven rows BOOKS ID` 显示背后的账簿行。
-本页由 `docs/generate.py` 根据 `src/breakeven/account/catalogue.py` 生成。
-
-“度量”由数据表汇总而来，最后一列写明用到的表；其余指标都是度量的算式。金额按月精确求和，只在最后入账到最小货币单位一次，
-合计是已入账金额之和。所需的表在当月没有数据，或分母为零时，指标没有数值，显示为 –，绝不显示为 0。
-↑ 表示越高越好，↓ 表示越低越好；† 表示各月不能相加。
-""",
-}
-METRICS_TAIL = {
-    "en": """## Figures of single views
-
-These depend on a split and are no metrics of a month.
-
-| figure | view | meaning |
-|---|---|---|
-| marginal CAC | `channels` | change in spend over change in paid new users against the month before; no value where they did not grow |
-| active share, revenue, serving cost, contribution by age | `cohorts` | of the users acquired in a month, in the month itself (M+0) and those after it |
-| contribution so far | `cohorts` | revenue of the cohort less payment fees and serving cost, over all months measured |
-| paid back | `cohorts` | contribution so far over what the cohort cost to win |
-| payback | `cohorts` | the month in which contribution reached what the cohort cost; no value when it has not |
-| loss-making users | `cost` | users whose serving cost of the month exceeds the revenue recognised for them |
-| cost share of the heaviest 1 % and 10 % | `cost` | their serving cost over that of all users |
-""",
-    "zh": """## 个别视图中的数字
-
-这些数字取决于拆分方式，不是某个月的指标。
-
-| 数字 | 视图 | 含义 |
-|---|---|---|
-| 边际获客成本 | `channels` | 与上月相比，支出的变化除以投放新增的变化；没有增长则没有数值 |
-| 按月龄的活跃比例、收入、推理成本、贡献 | `cohorts` | 某月获得的用户，在当月（第 0 月）及以后各月 |
-| 累计贡献 | `cohorts` | 已有数据的各月里，该同期群的收入减支付手续费与推理成本 |
-| 已回本 | `cohorts` | 累计贡献除以该同期群的获客支出 |
-| 回本月数 | `cohorts` | 累计贡献达到获客支出的月份；尚未达到则没有数值 |
-| 亏损用户 | `cost` | 当月推理成本超过为其确认的收入的用户 |
-| 最重度 1% 与 10% 用户的成本占比 | `cost` | 他们的推理成本占全部用户的比例 |
-""",
-}
-METRIC_COLUMNS = {
-    "en": ("id", "name", "unit", "", "meaning", "formula, or tables"),
-    "zh": ("id", "名称", "单位", "", "含义", "算式或数据表"),
-}
+"""Sections of the catalogue, each with its first metric."""
+METRIC_HEAD = (
+    Label("id", "id"),
+    Label("name", "名称"),
+    Label("unit", "单位"),
+    Label("", ""),
+    Label("meaning", "含义"),
+    Label("formula, or tables", "算式或数据表"),
+)
 BETTER = {"up": "↑", "down": "↓", "neither": ""}
 
-TABLES_HEAD = {
-    "en": """# Tables
-
-[中文](tables.zh.md)
-
-The eight tables of the ledger are Delta Lake tables in the folder of the books. This page is written by
-`docs/generate.py` from `src/breakeven/ledger/tables.py`.
-
-A file for import needs `source_id` and the columns marked *required*, in any order. `source_id` names the row within its
-source and stays the same when the row is exported again. A column that the file does not have takes its default; an
-empty cell in a column that exists stays empty. Ends are exclusive.
-
-The ledger adds to every row: `source`, `batch_id`, `version` (1, or higher when a later file said something else under
-the same id), and in tables that grow with time `day`, the day in the books' time zone, by which files are cut.
-
-| kind | is written as |
-|---|---|
-| timestamp | `2024-08-01T09:00:00+08:00`; without an offset only with a stated time zone; kept in UTC |
-| day | `2024-08-01` |
-| money, number | decimal, up to 9 places; `,` as a thousands separator is refused |
-| count | whole number |
-| flag | `true` or `false`, `1` or `0` |
-| currency | ISO 4217 code |
-""",
-    "zh": """# 数据表
-
-[English](tables.md)
-
-账簿的八张表是账簿文件夹中的 Delta Lake 表。本页由 `docs/generate.py` 根据 `src/breakeven/ledger/tables.py` 生成。
-
-导入文件需要 `source_id` 和标明“必填”的列，顺序不限。`source_id` 是该行在其来源内的标识，再次导出时保持不变。
-文件没有的列取默认值；列存在而单元格为空，则保持为空。结束时间和日期都不含当刻、当日。
-
-账簿给每行加上：`source`、`batch_id`、`version`（1；同一标识后来内容不同则更高），随时间增长的表还有 `day`，
-即账簿时区的日期，文件按它分开存放。
-
-| 类型 | 写法 |
-|---|---|
-| 时间 | `2024-08-01T09:00:00+08:00`；不写时区的，须另行说明时区；以 UTC 保存 |
-| 日期 | `2024-08-01` |
-| 金额、数字 | 十进制，至多 9 位小数；不接受千位分隔符 `,` |
-| 计数 | 整数 |
-| 是否 | `true` 或 `false`，`1` 或 `0` |
-| 货币 | ISO 4217 代码 |
-""",
-}
+TABLE_HEAD = (Label("column", "列"), Label("kind", "类型"), Label("", ""), Label("meaning", "含义"))
 KINDS = {
-    "text": ("text", "文本"),
-    "timestamp": ("timestamp", "时间"),
-    "day": ("day", "日期"),
-    "money": ("money", "金额"),
-    "number": ("number", "数字"),
-    "count": ("count", "计数"),
-    "currency": ("currency", "货币"),
-    "choice": ("one of", "选项"),
-    "flag": ("flag", "是否"),
+    "text": Label("text", "文本"),
+    "timestamp": Label("timestamp", "时间"),
+    "day": Label("day", "日期"),
+    "money": Label("money", "金额"),
+    "number": Label("number", "数字"),
+    "count": Label("count", "计数"),
+    "currency": Label("currency", "货币"),
+    "choice": Label("one of", "选项"),
+    "flag": Label("flag", "是否"),
 }
-TABLE_COLUMNS = {"en": ("column", "kind", "", "meaning"), "zh": ("列", "类型", "", "含义")}
-OPTION_COLUMNS = {"en": ("option", "meaning"), "zh": ("选项", "含义")}
 
-COMMON = {
-    "output": ("as_json", "as_csv", "no_bom", "ascii_only", "lang"),
+OPTION_HEAD = (Label("option", "选项"), Label("meaning", "含义"))
+SHARED = {
     "view": ("period", "currency", "as_of", "engine", "channel", "cohort", "model", "product", "provider"),
+    "output": ("as_json", "as_csv", "no_bom", "ascii_only", "lang"),
 }
-"""Options that commands share, documented once: names of the parameters."""
-COMMON_SAID = {
-    "output": ("output options", "输出选项", "#output-options", "#输出选项"),
-    "view": ("view options", "视图选项", "#view-options", "#视图选项"),
+"""Options that many commands take, by the names of their parameters; a block of their own shows them once."""
+SHARED_LINKS = {
+    "view": Label("[view options](#view-options)", "[视图选项](#视图选项)"),
+    "output": Label("[output options](#output-options)", "[输出选项](#输出选项)"),
 }
 
 
-def chinese(language: Language) -> int:
-    """Which of two words, English first."""
-    return int(language == "zh")
+def filled(page: str, language: Language) -> str:
+    """A page's text with its blocks written anew."""
+    makers = {"metrics": metrics_block, "table": table_block, "options": options_block}
+
+    def block(found: re.Match[str]) -> str:
+        return f"{found[1]}{makers[found[2]](found[3], language)}{found[4]}"
+
+    return BLOCK.sub(block, page)
 
 
-def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+def markdown(head: Iterable[Label], rows: Iterable[Iterable[str]], language: Language) -> str:
     """A Markdown table."""
-    head = list(head)
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+    titles = [label.text(language) for label in head]
+    lines = [titles, ["---"] * len(titles), *rows]
+    escaped = [[cell.replace("|", r"\|") for cell in line] for line in lines]
+    return "".join(f"| {' | '.join(line)} |\n" for line in escaped)
 
 
 # --- Metrics ----------------------------------------------------------------------------------------
 
 
-def metrics_page(language: Language) -> str:
-    """The whole metric reference."""
-    parts = [METRICS_HEAD[language]]
-    starts = [*SECTIONS]
-    ids = [*METRICS]
-    ends = [ids.index(start) for start in starts[1:]] + [len(ids)]
-    for start, end in zip(starts, ends, strict=True):
-        chosen = [METRICS[name] for name in ids[ids.index(start) : end]]
-        heading = SECTIONS[start][chinese(language)]
-        rows = [metric_row(metric, language) for metric in chosen]
-        parts.append(f"## {heading}\n\n{table(METRIC_COLUMNS[language], rows)}")
-    parts.append(METRICS_TAIL[language])
-    return "\n".join(parts)
+def metrics_block(section: str, language: Language) -> str:
+    """The metrics of one section of the catalogue."""
+    rows = (metric_row(METRICS[name], language) for name in metrics_of(section))
+    return markdown(METRIC_HEAD, rows, language)
+
+
+def metrics_of(section: str) -> list[str]:
+    """The ids from a section's first metric up to the next section's."""
+    ids, starts = [*METRICS], [*SECTIONS.values()]
+    following = starts[starts.index(SECTIONS[section]) + 1 :]
+    end = ids.index(following[0]) if following else len(ids)
+    return ids[ids.index(SECTIONS[section]) : end]
 
 
 def metric_row(metric: Metric, language: Language) -> tuple[str, ...]:
     """One metric as a row of the page."""
-    words = metric.words_zh if language == "zh" else metric.words_en
-    origin = {"en": f" ({metric.origin})", "zh": f"（{metric.origin}）"}[language] if metric.origin else ""
+    words = Label(metric.words_en, metric.words_zh).text(language)
+    if metric.origin:
+        words += Label(f" ({metric.origin})", f"（{metric.origin}）").text(language)
     how = f"`{formula(metric.node)}`" if metric.node else ", ".join(f"`{name}`" for name in metric.tables)
     marks = BETTER[metric.better] + ("" if metric.additive else "†")
-    name = metric.zh if language == "zh" else metric.en
-    return f"`{metric.id}`", name, metric_unit(metric.unit, language), marks, words + origin, how
+    name = Label(metric.en, metric.zh).text(language)
+    return f"`{metric.id}`", name, metric_unit(metric.unit, language), marks, words, how
 
 
 def metric_unit(unit: str, language: Language) -> str:
-    """A unit in words, money being the statement's currency."""
+    """A unit in words, money being the statement's currency.
+
+    >>> metric_unit("money/Mtok", "en"), metric_unit("money/user", "zh")
+    ('money per million tokens', '金额/用户')
+    """
     head, _, per = unit.partition("/")
-    words = ("money", "金额")[chinese(language)] if head == MONEY else unit_label(head, language) or "–"
-    if not per:
-        return words
-    return f"{words}{(' per ', '/')[chinese(language)]}{unit_label(per, language)}"
+    words = Label("money", "金额").text(language) if head == MONEY else unit_label(head, language)
+    if per:
+        words += Label(" per ", "/").text(language) + unit_label(per, language)
+    return words
 
 
 # --- Tables -----------------------------------------------------------------------------------------
 
 
-def tables_page(language: Language) -> str:
-    """The whole table reference."""
-    return "\n".join([TABLES_HEAD[language], *(table_section(one, language) for one in TABLES.values())])
-
-
-def table_section(ledger_table: LedgerTable, language: Language) -> str:
-    """One table: what a row is, its columns, and what puts a row into quarantine."""
-    zh = chinese(language)
-    row = WORDS["tables"][ledger_table.name][zh]
-    lead = (f"One row is {row}.", f"一行是{row}。")[zh]
-    rows = [column_row(ledger_table, column, language) for column in ledger_table.columns]
-    text = f"## {ledger_table.name}\n\n{lead}\n\n{table(TABLE_COLUMNS[language], rows)}"
-    for _, field, reason, remedy in ledger_table.rules:
-        said = (f"{reason} ({remedy})", WORDS["reasons"][reason] if zh else "")[zh]
-        text += ("\nQuarantined, `{}`: {}.\n", "\n进入隔离区，`{}`：{}。\n")[zh].format(field, said)
+def table_block(name: str, language: Language) -> str:
+    """The columns of a table, and what puts a row into quarantine."""
+    words = yaml.safe_load((DOCS / "tables.yaml").read_text("utf-8"))
+    table = TABLES[name]
+    meanings = {
+        column.name: Label(*(words["columns"].get(f"{name}.{column.name}") or words["columns"][column.name]))
+        for column in table.columns
+    }
+    rows = (column_row(column, meanings[column.name], language) for column in table.columns)
+    text = markdown(TABLE_HEAD, rows, language)
+    for _, field, reason, remedy in table.rules:
+        said = Label(f"{reason} ({remedy})", words["reasons"][reason]).text(language)
+        text += Label(f"\nQuarantined, `{field}`: {said}.\n", f"\n进入隔离区，`{field}`：{said}。\n").text(
+            language
+        )
     return text
 
 
-def column_row(ledger_table: LedgerTable, column: Column, language: Language) -> tuple[str, ...]:
+def column_row(column: Column, meaning: Label, language: Language) -> tuple[str, ...]:
     """One column as a row of the page."""
-    zh = chinese(language)
-    words = WORDS["columns"]
-    meaning = words.get(f"{ledger_table.name}.{column.name}") or words[column.name]
-    said = [meaning[zh]]
+    said = [meaning.text(language)]
     if column.choices:
         said.append(", ".join(f"`{choice}`" for choice in column.choices))
     if column.default is not None:
-        said.append((f"default {column.default}", f"默认 {column.default}")[zh])
+        said.append(Label(f"default {column.default}", f"默认 {column.default}").text(language))
     if column.past:
-        said.append(("not in the future", "不能在未来")[zh])
-    must = ("required", "必填")[zh] if column.required else ""
-    return f"`{column.name}`", KINDS[column.kind][zh], must, ("; ", "；")[zh].join(said)
+        said.append(Label("not in the future", "不能在未来").text(language))
+    must = Label("required", "必填").text(language) if column.required else ""
+    text = Label("; ", "；").text(language).join(said)
+    return f"`{column.name}`", KINDS[column.kind].text(language), must, text
 
 
 # --- Commands ---------------------------------------------------------------------------------------
 
 
-def commands_page(language: Language) -> str:
-    """The page of commands with its blocks of options written anew."""
-    page = (DOCS / page_name("reference/commands", language)).read_text("utf-8")
-
-    def block(found: re.Match[str]) -> str:
-        return f"{found[1]}{options_block(found['name'], language)}{found[3]}"
-
-    return OPTIONS_BLOCK.sub(block, page)
-
-
 def options_block(name: str, language: Language) -> str:
-    """What a command takes (`prices show`), or the options that many share (`output options`)."""
-    group, _, last = name.partition(" ")
-    if last == "options" and group in COMMON:
-        shared = {option.name: option for option in options_of(command_named("income"))}
-        return option_table([shared[each] for each in COMMON[group]], language)
+    """What a command takes (`prices show`), or the options that many share (`view`, `output`)."""
+    if name in SHARED:
+        options = {option.name: option for option in options_of(command_named("income"))}
+        return option_table((options[each] for each in SHARED[name]), language)
     command = command_named(name)
-    zh = chinese(language)
-    said = getattr(command, "help_zh", "") if zh else command.help or ""
-    usage = " ".join(["breakeven", name, *usage_of(command)])
-    text = f"`{usage}`\n\n{unwrapped(said)}\n\n"
     options = options_of(command)
     names = {option.name for option in options}
-    common = [key for key, members in COMMON.items() if names >= set(members)]
-    own = [option for option in options if not any(option.name in COMMON[key] for key in common)]
+    shared = [key for key, members in SHARED.items() if names >= set(members)]
+    own = [option for option in options if not any(option.name in SHARED[key] for key in shared)]
+    parts = [f"    breakeven {name} {usage_of(command)}\n", help_of(command, language) + "\n"]
     if own:
-        text += option_table(own, language) + "\n"
-    if common:
-        links = [f"[{COMMON_SAID[key][zh]}]({COMMON_SAID[key][2 + zh]})" for key in reversed(common)]
-        text += ("Also: {}.\n", "另有：{}。\n")[zh].format((", ", "、")[zh].join(links))
-    return text
+        parts.append(option_table(own, language))
+    if shared:
+        links = Label(", ", "、").text(language).join(SHARED_LINKS[key].text(language) for key in shared)
+        parts.append(Label(f"Also: {links}.\n", f"另有：{links}。\n").text(language))
+    return "\n".join(parts)
 
 
 def command_named(name: str) -> click.Command:
-    """The command, or the command within a group, of that name."""
-    context = click.Context(cli)
+    """The command of that name, or the one within a group: `prices show`. Raises `KeyError`."""
     command: click.Command = cli
     for word in name.split():
-        found = command.get_command(context, word) if isinstance(command, click.Group) else None
+        found = command.get_command(click.Context(cli), word) if isinstance(command, click.Group) else None
         if found is None:
             raise KeyError(f"no command {name!r}")
         command = found
@@ -321,75 +221,57 @@ def options_of(command: click.Command) -> list[click.Option]:
     return [each for each in command.params if isinstance(each, click.Option)]
 
 
-def usage_of(command: click.Command) -> list[str]:
-    """Its arguments as the help page writes them."""
+def usage_of(command: click.Command) -> str:
+    """Options and arguments as the help page writes them."""
     context = click.Context(command)
     arguments = [each for each in command.params if isinstance(each, click.Argument)]
-    return ["[OPTIONS]", *(argument.make_metavar(context) for argument in arguments)]
+    return " ".join(["[OPTIONS]", *(argument.make_metavar(context) for argument in arguments)])
+
+
+def help_of(command: click.Command, language: Language) -> str:
+    """What a command does, one line per paragraph."""
+    text = getattr(command, "help_zh", "") if language == "zh" else command.help or ""
+    joint = "" if language == "zh" else " "
+    return "\n\n".join(joint.join(part.split("\n")) for part in text.split("\n\n"))
 
 
 def option_table(options: Iterable[click.Option], language: Language) -> str:
     """Options and what they mean."""
-    return table(
-        OPTION_COLUMNS[language], ((option_usage(each), option_help(each, language)) for each in options)
-    )
+    rows = ((option_usage(option), option_help(option, language)) for option in options)
+    return markdown(OPTION_HEAD, rows, language)
 
 
 def option_usage(option: click.Option) -> str:
     """An option as it is written on a command line."""
     names = ", ".join([*option.opts, *option.secondary_opts])
-    if option.is_flag or option.count:
+    if option.is_flag:
         return f"`{names}`"
     return f"`{names} {option.make_metavar(click.Context(click.Command(None)))}`"
 
 
 def option_help(option: click.Option, language: Language) -> str:
     """What an option means, with its default."""
-    said = option.help or ""
-    if isinstance(option, BilingualOption) and language == "zh":
-        said = option.help_zh
-    if option.show_default and option.default not in (None, False):
-        said += (f" Default: `{option.default}`.", f"默认：`{option.default}`。")[chinese(language)]
+    is_chinese = isinstance(option, BilingualOption) and language == "zh"
+    said = option.help_zh if is_chinese else option.help or ""
+    if option.show_default and option.default is not None:
+        said += Label(f" Default: `{option.default}`.", f"默认：`{option.default}`。").text(language)
     return said
-
-
-def unwrapped(text: str) -> str:
-    """Help text with one line per paragraph."""
-    return "\n\n".join(" ".join(part.split()) for part in text.split("\n\n"))
-
-
-# --- Files ------------------------------------------------------------------------------------------
-
-
-def page_name(page: str, language: Language) -> str:
-    """The file of a page in a language."""
-    return f"{page}.zh.md" if language == "zh" else f"{page}.md"
-
-
-def pages() -> dict[Path, str]:
-    """Every page that is written here, with what it must hold."""
-    makers: dict[str, Any] = {
-        "metrics": metrics_page,
-        "tables": tables_page,
-        "reference/commands": commands_page,
-    }
-    return {
-        DOCS / page_name(page, language): make(language)
-        for page, make in makers.items()
-        for language in LANGUAGES
-    }
 
 
 def main(arguments: list[str]) -> int:
     """Write the pages, or with `--check` say which differ."""
-    differing = [
-        path for path, text in pages().items() if not path.exists() or path.read_text("utf-8") != text
-    ]
-    for path in differing:
+    code = 0
+    for name, language in PAGES.items():
+        path = DOCS / name
+        text = filled(path.read_text("utf-8"), language)
+        if text == path.read_text("utf-8"):
+            continue
         print(path)
-        if "--check" not in arguments:
-            path.write_text(pages()[path], "utf-8")
-    return int("--check" in arguments and bool(differing))
+        if "--check" in arguments:
+            code = 1
+        else:
+            path.write_text(text, "utf-8")
+    return code
 
 
 if __name__ == "__main__":

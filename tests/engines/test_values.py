@@ -154,7 +154,9 @@ def test_decimals_at_their_limits(engine: Engine, tmp_path: Path) -> None:
     smallest = Decimal("0.000000001")
     amounts = pa.array([LARGEST, LARGEST, smallest, -smallest, smallest, None], MONEY)
     table = view(engine, tmp_path, amount=amounts)
-    assert rows_of(engine, table.aggregate(sum=table.amount.sum())) == [{"sum": 2 * LARGEST + smallest}]
+    assert rows_of(engine, table.aggregate(sum=table.amount.sum())) == [
+        {"sum": Decimal("19999999999999999999.999999999")}
+    ]
 
 
 def test_sums_of_sums_keep_nine_places(engine: Engine, tmp_path: Path) -> None:
@@ -244,6 +246,9 @@ def test_only_the_latest_version_of_a_row_is_read(engine: Engine, tmp_path: Path
 
 
 def test_a_file_that_is_gone_is_named(engine: Engine, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"gone\.parquet"):
+    def read() -> pa.Table:
         engine.view("t", [str(tmp_path / "gone.parquet")], pa.schema([("n", pa.int64())]), None)
-        engine.arrow(engine.table("t"))
+        return engine.arrow(engine.table("t"))
+
+    with pytest.raises(InputError, match=r"gone\.parquet"):
+        read()

@@ -159,7 +159,7 @@ def test_every_bad_record_is_told_by_its_number(books, tmp_path, newline, bom):
     ]
     assert held(books, "activity") == ["a1", "a3", "a4", "a9"]
     assert [problem.raw.strip()[:2] for problem in result.problems][:3] == ["a2", "a5", "a6"]
-    assert 'many' in result.problems[3].raw
+    assert "many" in result.problems[3].raw
 
 
 def test_a_file_that_mixes_line_ends_is_read(books, tmp_path):
@@ -262,7 +262,11 @@ def test_a_wrong_encoding_is_told(books, tmp_path):
 
 def test_rows_in_another_encoding_wait_until_it_is_named(books, tmp_path):
     path = tmp_path / "latin.csv"
-    path.write_bytes(csv_text([{**row, "user_id": "Zoé"} for row in rows("activity", 2)] + rows("activity", 2, first=3)).encode("latin-1"))
+    path.write_bytes(
+        csv_text(
+            [{**row, "user_id": "Zoé"} for row in rows("activity", 2)] + rows("activity", 2, first=3)
+        ).encode("latin-1")
+    )
     assert (take(books, "activity", path).ingested, held(books, "activity")) == (2, ["a3", "a4"])
     again = take(books, "activity", path, mapping=Mapping(encoding="latin-1"))
     assert (again.ingested, again.duplicates) == (2, 2)

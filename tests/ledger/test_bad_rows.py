@@ -38,7 +38,12 @@ BAD_CELLS = [
     ("usage", "at", "infinity", "not a time with its offset from UTC"),
     ("usage", "at", "1970-01-01T00:00:00Z", "an impossible time: before 2010 or in the future"),
     ("usage", "at", "294247-01-10T03:00:54Z", "an impossible time: before 2010 or in the future"),
-    ("usage", "at", f"{NOW + timedelta(days=9):%Y-%m-%dT%H:%M:%S}Z", "an impossible time: before 2010 or in the future"),
+    (
+        "usage",
+        "at",
+        f"{NOW + timedelta(days=9):%Y-%m-%dT%H:%M:%S}Z",
+        "an impossible time: before 2010 or in the future",
+    ),
     ("payments", "amount", "-5", "negative"),
     ("payments", "amount", "NaN", "not a plain decimal number of at most nine decimals"),
     ("payments", "amount", "inf", "not a plain decimal number of at most nine decimals"),
@@ -106,7 +111,13 @@ def test_the_books_list_what_was_quarantined(books, tmp_path):
 )
 def test_counts_of_any_parquet_type(books, tmp_path, kind, value, reason):
     table = pa.Table.from_pylist(rows("usage", 3))
-    one = "1" if pa.types.is_string(kind) else Decimal(1) if pa.types.is_decimal(kind) else kind.to_pandas_dtype()(1)
+    one = (
+        "1"
+        if pa.types.is_string(kind)
+        else Decimal(1)
+        if pa.types.is_decimal(kind)
+        else kind.to_pandas_dtype()(1)
+    )
     numbers = pa.array([one, value, one], kind)
     place = table.schema.get_field_index("uncached_input_tokens")
     pq.write_table(table.set_column(place, "uncached_input_tokens", numbers), tmp_path / "u.parquet")
@@ -124,8 +135,12 @@ def test_money_of_any_parquet_type_stays_exact(books, tmp_path):
         "same": pa.array([7.5, float("nan"), 7.5]),
     }
     for name, values in amounts.items():
-        table = pa.Table.from_pylist([{**row, "source_id": f"{name}{i}"} for i, row in enumerate(rows("payments", len(values)))])
-        table = table.drop_columns(["tax"]).set_column(table.schema.get_field_index("amount"), "amount", values)
+        table = pa.Table.from_pylist(
+            [{**row, "source_id": f"{name}{i}"} for i, row in enumerate(rows("payments", len(values)))]
+        )
+        table = table.drop_columns(["tax"]).set_column(
+            table.schema.get_field_index("amount"), "amount", values
+        )
         pq.write_table(table, tmp_path / f"{name}.parquet")
     seen = {name: take(books, "payments", tmp_path / f"{name}.parquet") for name in amounts}
     decimal = "not a plain decimal number of at most nine decimals"
@@ -145,7 +160,9 @@ def test_money_of_any_parquet_type_stays_exact(books, tmp_path):
 def test_parquet_times_with_and_without_a_zone(books, tmp_path):
     table = pa.Table.from_pylist(rows("usage", 1)).drop_columns(["at"])
     for unit in ("s", "ms", "us", "ns"):
-        at = pa.array([datetime(2024, 3, 20, 2)], pa.timestamp(unit, tz="UTC" if unit != "s" else "Asia/Shanghai"))
+        at = pa.array(
+            [datetime(2024, 3, 20, 2)], pa.timestamp(unit, tz="UTC" if unit != "s" else "Asia/Shanghai")
+        )
         row = table.set_column(0, "source_id", pa.array([unit]))
         pq.write_table(row.append_column("at", at), tmp_path / f"{unit}.parquet")
         assert take(books, "usage", tmp_path / f"{unit}.parquet").ingested == 1
@@ -177,7 +194,10 @@ def test_local_times_that_a_clock_change_skips_or_repeats(books, tmp_path, form)
         record = {**ROWS["usage"], "source_id": f"{form}{place}"}
         at = datetime.fromisoformat(local) if form == "parquet" else local
         result = take(
-            books, "usage", write(tmp_path / f"{place}.{form}", [record | {"at": at}]), mapping=Mapping(time_zone=zone)
+            books,
+            "usage",
+            write(tmp_path / f"{place}.{form}", [record | {"at": at}]),
+            mapping=Mapping(time_zone=zone),
         )
         assert result.quarantined == bad, (zone, local)
         if bad:

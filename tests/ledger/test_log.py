@@ -19,7 +19,12 @@ def test_the_log_tells_each_import(books, tmp_path):
     take(books, "usage", write(tmp_path / "u.csv", rows("usage", 3)))
     take(books, "activity", write(tmp_path / "a.csv", rows("activity", 2)))
     first, second = books.batches()
-    assert (first.table, first.facts["file"], first.facts["ingested"], first.undone) == ("usage", "u.csv", 3, False)
+    assert (first.table, first.facts["file"], first.facts["ingested"], first.undone) == (
+        "usage",
+        "u.csv",
+        3,
+        False,
+    )
     assert (second.table, second.facts["first_day"]) == ("activity", "2024-03-20")
 
 
@@ -40,7 +45,11 @@ def test_an_undone_import_can_be_imported_again(books, tmp_path):
     kept = everything(books, "usage")
     for round_ in range(3):
         result = take(books, "usage", path)
-        assert (result.ingested, result.already_imported, result.batch_id.count("+")) == (3, False, round_ > 0)
+        assert (result.ingested, result.already_imported, result.batch_id.count("+")) == (
+            3,
+            False,
+            round_ > 0,
+        )
         assert len(list(books.quarantined())) == 1
         batch, removed, affected = books.undo(result.batch_id[:19])
         assert (batch.batch_id, removed, affected) == (result.batch_id, 3, [])
@@ -113,7 +122,11 @@ def test_a_dry_run_says_what_would_happen_and_writes_nothing(books, tmp_path):
     take(books, "activity", write(tmp_path / "1.csv", rows("activity", 2)))
     path = write(
         tmp_path / "2.csv",
-        [*rows("activity", 3, first=2), *rows("activity", 1, sessions=9), *rows("activity", 1, first=9, day="x")],
+        [
+            *rows("activity", 3, first=2),
+            *rows("activity", 1, sessions=9),
+            *rows("activity", 1, first=9, day="x"),
+        ],
     )
     before = {file: file.stat().st_mtime_ns for file in books.folder.rglob("*")}
     said = take(books, "activity", path, dry_run=True)
@@ -159,7 +172,13 @@ def test_first_and_last_day_of_each_kind_of_table(books, tmp_path):
     )
     spent = {"source_id": "s1", "day": "2024-03-07", "kind": "ads", **money}
     assert days("ad_spend", spent) == ("2024-03-07", "2024-03-07")
-    bill = {"vendor": "v", "category": "gpu", "period_start": "2024-03-01", "period_end": "2024-04-01", **money}
+    bill = {
+        "vendor": "v",
+        "category": "gpu",
+        "period_start": "2024-03-01",
+        "period_end": "2024-04-01",
+        **money,
+    }
     assert days("bills", {"source_id": "b1", **bill}) == ("2024-03-01", "2024-03-31")
     # 20:00 in UTC is the next day in the books' Shanghai, whether the table is cut in days or not.
     paid = {"source_id": "f1", "at": "2024-03-07T20:00:00Z", "kind": "equity", **money}

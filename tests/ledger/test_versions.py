@@ -96,7 +96,8 @@ def test_taking_out_the_older_version_leaves_the_newer(books, tmp_path):
 
 def test_a_chain_of_corrections_can_be_taken_out_link_by_link(books, tmp_path):
     results = [
-        take(books, "activity", write(tmp_path / f"{i}.csv", rows("activity", 1, sessions=i))) for i in range(1, 5)
+        take(books, "activity", write(tmp_path / f"{i}.csv", rows("activity", 1, sessions=i)))
+        for i in range(1, 5)
     ]
     left = {1, 2, 3, 4}
     for gone, expected in ((3, 4), (4, 2), (1, 2)):

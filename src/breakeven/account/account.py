@@ -161,7 +161,9 @@ class Account:
             return None
         en = ", ".join(TABLE_WORDS[table][0] for table in absent)
         zh = "、".join(TABLE_WORDS[table][1] for table in absent)
-        return Missing(f"no {en} data covers {period.label}", f"{period.label} 没有{zh}数据", (measure,))
+        return Missing(
+            f"no {en} data covers {period.label}", f"{period.label} 没有{zh}数据", (measure,), is_gap=True
+        )
 
     def _needed_tables(self, measure: str) -> tuple[str, ...]:
         if measure == "gpu_cost":
@@ -173,7 +175,6 @@ class Account:
             "restricted_credit",
             "funding_cash",
             "api_revenue",
-            "free_use_cost",
         ):
             first = {"api_revenue": ("payments",), "cash_out": ("bills",)}
             return first.get(measure, ("funding",) if measure == "cash" else ())
@@ -490,13 +491,12 @@ def open_account(
         )
     store = RollupStore(books, start, cuts=model_cuts(book), folder=cache, progress=progress)
     rollups = store.refresh()
-    chosen = period or _worth_showing(books, span)
     return Account(
         books=books,
         prices=book,
         rates=Rates.load(books.folder / "fx.csv"),
         currency=currency or books.settings.currency,
-        buckets=Buckets.months_of(chosen),
+        buckets=Buckets.months_of(period) if period else _covered_months(books, span),
         rollups=rollups,
         cache=store.folder,
         engine=engine,
@@ -504,14 +504,14 @@ def open_account(
     )
 
 
-def _worth_showing(books: Books, span: Period) -> Period:
-    """The covered span, without the tail that only deferred service or future bills reach into."""
+def _covered_months(books: Books, span: Period) -> Buckets:
+    """Months in which anything happened: not the tail that only deferred service or future bills reach into."""
     coverage = books.coverage()
     events = [
         period
         for table in ("usage", "activity", "payments", "ad_spend", "acquisitions", "capacity")
         for period in coverage.periods.get(table, ())
-    ]
-    if not events:
-        return span
-    return Period(min(period.first for period in events), max(period.end for period in events))
+    ] or [span]
+    whole = Period(min(period.first for period in events), max(period.end for period in events))
+    months = Buckets.months_of(whole).periods
+    return Buckets(tuple(month for month in months if any(month.overlap(event) for event in events)))

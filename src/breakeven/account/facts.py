@@ -20,7 +20,7 @@ from breakeven.pricing.fx import NoRate, Rate, Rates
 
 @dataclass(frozen=True)
 class Buckets:
-    """Consecutive periods of a statement, and which of them a day falls in.
+    """The periods of a statement in order, and which of them a day falls in.
 
     >>> buckets = Buckets.months_of(Period.parse("2024-03..2024-04"))
     >>> buckets.of(date(2024, 4, 2)), buckets.of(date(2024, 5, 1))

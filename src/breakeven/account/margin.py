@@ -35,6 +35,7 @@ class CostLine:
     fleet: Decimal = Decimal(0)
     listed: Decimal = Decimal(0)
     unpriced_tokens: int = 0
+    unlisted_tokens: int = 0
 
     @property
     def serving_cost(self) -> Decimal:
@@ -72,6 +73,7 @@ def cost_by(account: Account, *dimensions: str, buckets: Sequence[int] | None = 
             line.fleet += part.fleet
             line.listed += part.listed
             line.unpriced_tokens += part.unpriced_tokens
+            line.unlisted_tokens += part.unlisted_tokens
     return sorted(lines.values(), key=lambda line: (-line.serving_cost, -line.tokens, str(line.key)))
 
 
@@ -88,7 +90,13 @@ def posted_parts(account: Account, *dimensions: str) -> dict[int, list[CostLine]
 def _post_bucket(account: Account, bucket: int, costs: list[UsageCost], width: int) -> list[CostLine]:
     currency = account.currency
     lines = [
-        CostLine(cost.key, dict(cost.counts), unpriced_tokens=cost.unpriced_buy_tokens) for cost in costs
+        CostLine(
+            cost.key,
+            dict(cost.counts),
+            unpriced_tokens=cost.unpriced_buy_tokens,
+            unlisted_tokens=cost.unpriced_sell_tokens,
+        )
+        for cost in costs
     ]
     # Never-negative parts of a posted total: the exact amounts are the weights that split it.
     for name, exact in (

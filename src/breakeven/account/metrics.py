@@ -23,12 +23,13 @@ Operator = Literal["+", "-", "*", "/"]
 class Missing:
     """No value, and why, in both languages.
 
-    `needs` are the measures that were absent.
+    `needs` are the measures that were absent; `is_gap` says that no source covered the period.
     """
 
     en: str
     zh: str
     needs: tuple[str, ...] = ()
+    is_gap: bool = False
 
 
 Amount = Decimal | Missing

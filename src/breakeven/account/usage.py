@@ -90,7 +90,8 @@ class PricedUsage:
         self._counts = (*COUNTS, "rows", "uncounted") if counted else COUNTS
         self._marks = {(cut.provider, model): cut for cut in cuts for model in cut.models}
         self._quotes: list[tuple[Quote | Unpriced, Quote | Unpriced]] = []
-        self.reasons: dict[str, Unpriced] = {}
+        self.buy_reasons: dict[str, Unpriced] = {}
+        self.sell_reasons: dict[str, Unpriced] = {}
         self.rows = self._with_quotes(_in_buckets(rollup, buckets))
 
     def _with_quotes(self, rows: pa.Table) -> pa.Table:
@@ -163,12 +164,11 @@ class PricedUsage:
             if is_own
             else Fraction(0)
         )
-        for priced, quote in (
-            (buy, self._quotes[line["quotes"]][0]),
-            (sell, self._quotes[line["quotes"]][1]),
-        ):
-            if isinstance(quote, Unpriced) and not (is_own and priced is buy):
-                self.reasons.setdefault(quote.reason.en, quote)
+        bought_at, sold_at = self._quotes[line["quotes"]]
+        if isinstance(bought_at, Unpriced) and not is_own:
+            self.buy_reasons.setdefault(bought_at.reason.en, bought_at)
+        if isinstance(sold_at, Unpriced):
+            self.sell_reasons.setdefault(sold_at.reason.en, sold_at)
         nothing = Fraction(0)
         convert = self.converter.over_month
         by_class = [convert(Fraction(amount or 0), buy.currency, month) for amount in buy.amounts]

@@ -17,6 +17,8 @@ from breakeven.report.view_model import View
 if TYPE_CHECKING:
     from breakeven.account.account import Account
 
+SHIPPED_CARDS = Path(__file__).parents[1] / "pricing" / "cards"
+
 
 def run_view(books: Path, options: ViewOptions, name: str, build: Callable[[Account], View]) -> None:
     """Show a view of the books. `name` tells it from other views and other choices of its own options."""
@@ -52,7 +54,7 @@ def _stored_path(books: Path, options: ViewOptions, name: str) -> Path | None:
         return None
     period = options.period.label if options.period else ""
     filters = sorted((key, values) for key, values in options.filters.items())
-    said = repr((__version__, stamp(books), name, period, options.currency, filters))
+    said = repr((__version__, stamp(books, SHIPPED_CARDS), name, period, options.currency, filters))
     return books / ".cache" / "views" / f"{name}-{hashlib.sha256(said.encode()).hexdigest()[:16]}.json"
 
 

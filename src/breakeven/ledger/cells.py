@@ -14,7 +14,12 @@ _INTEGER = "[+-]?[0-9]{1,18}"
 _PLAIN_DECIMAL = r"[+-]?([0-9]+(\.[0-9]{0,9}0*)?|\.[0-9]{1,9}0*)"
 # A clock time and its offset at the end: a date's own minus signs do not count.
 _HAS_OFFSET = r":[0-9]{2}([.,][0-9]+)? ?(Z|z|UTC|[+-][0-9]{2}(:?[0-9]{2})?)$"
-_MICROSECONDS = {"s": "* 1000000", "ms": "* 1000", "us": "", "ns": "/ 1000"}
+_MICROSECONDS = {
+    "s": "{} * 1000000",
+    "ms": "{} * 1000",
+    "us": "{}",
+    "ns": "CAST(floor({}) AS HUGEINT) // 1000",
+}
 _WHOLE_KINDS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 _FLOATS = ("FLOAT", "DOUBLE")
 
@@ -126,7 +131,7 @@ def _instant(typed: str, value: str, kind: str, rule: ColumnRule, zone: str | No
     if rule.unit != "iso":
         number = f"TRY_CAST({value} AS DECIMAL(38,9))"
         return Cell(
-            f"TRY(make_timestamptz(CAST(floor({number} {_MICROSECONDS[rule.unit]}) AS BIGINT)))",
+            f"TRY(make_timestamptz(CAST(floor({_MICROSECONDS[rule.unit].format(number)}) AS BIGINT)))",
             f"{typed} IS NULL",
             f"not a time in {rule.unit} since 1970",
             "check the unit in the mapping",

@@ -35,6 +35,8 @@ from breakeven.periods import time_zone
 TIME_UNITS = ("iso", "s", "ms", "us", "ns")
 ROW_NUMBER = "row"
 WHOLE_INPUT = "input_tokens"
+MOST_SCALE = 100_000_000
+_FLAGS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,8 @@ def read_mapping(path: Path) -> Mapping:
             "the mapping is not valid YAML", where=str(path), cause=str(error).split("\n")[0]
         ) from error
     reader = _Reader(path)
-    top = reader.mapping(node)
-    allowed = {
+    top = reader.mapping(
+        node,
         "table",
         "source",
         "time_zone",
@@ -97,8 +99,7 @@ def read_mapping(path: Path) -> Mapping:
         "columns",
         "constants",
         "values",
-    }
-    reader.known(top, allowed)
+    )
     table = reader.table(top)
     columns = {
         name.value: reader.rule(name, value, table) for name, value in reader.pairs(top.get("columns"))
@@ -108,7 +109,9 @@ def read_mapping(path: Path) -> Mapping:
         for name, value in reader.pairs(top.get("constants"))
     }
     values = {
-        name.value: {key.value: reader.scalar(item) for key, item in reader.pairs(choices)}
+        reader.column_name(name, table): {
+            key.value: reader.scalar(item) for key, item in reader.pairs(choices)
+        }
         for name, choices in reader.pairs(top.get("values"))
     }
     zone = reader.optional(top, "time_zone")
@@ -123,7 +126,7 @@ def read_mapping(path: Path) -> Mapping:
         time_zone=zone,
         encoding=reader.optional(top, "encoding"),
         delimiter=reader.optional(top, "delimiter"),
-        input_includes_cached=reader.optional(top, "input_includes_cached") == "true",
+        input_includes_cached=reader.flag(top, "input_includes_cached"),
     )
 
 
@@ -142,18 +145,19 @@ class _Reader:
             return []
         if not isinstance(node, yaml.MappingNode):
             raise self.fail(node, "expected `name: value` lines here")
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if self.scalar(key) in seen:
+                raise self.fail(key, f"{key.value!r} is written twice", "keep one of the two")
+            seen.add(key.value)
         return list(node.value)
 
-    def mapping(self, node: Any) -> dict[str, Any]:
-        self._keys = {key.value: key for key, _ in self.pairs(node)}
-        return {key.value: value for key, value in self.pairs(node)}
-
-    def known(self, top: dict[str, Any], allowed: set[str]) -> None:
-        for key in top:
-            if key not in allowed:
-                raise self.fail(
-                    self._keys[key], f"unknown key {key!r}", f"known: {', '.join(sorted(allowed))}"
-                )
+    def mapping(self, node: Any, *allowed: str) -> dict[str, Any]:
+        pairs = self.pairs(node)
+        for key, _ in pairs:
+            if key.value not in allowed:
+                raise self.fail(key, f"unknown key {key.value!r}", f"known: {', '.join(allowed)}")
+        return {key.value: value for key, value in pairs}
 
     def scalar(self, node: Any) -> str:
         if not isinstance(node, yaml.ScalarNode):
@@ -186,19 +190,30 @@ class _Reader:
         self.column_name(name, table)
         if isinstance(value, yaml.ScalarNode):
             return ColumnRule(str(value.value))
-        parts = {key.value: (key, item) for key, item in self.pairs(value)}
-        for key, (node, _) in parts.items():
-            if key not in ("from", "unit", "scale"):
-                raise self.fail(node, f"unknown key {key!r}", "known: from, unit, scale")
+        parts = self.mapping(value, "from", "unit", "scale")
         if "from" not in parts:
             raise self.fail(value, "a column needs `from`")
-        unit = self.scalar(parts["unit"][1]) if "unit" in parts else "iso"
+        unit = self.optional(parts, "unit") or "iso"
         if unit not in TIME_UNITS:
-            raise self.fail(parts["unit"][1], f"unknown time unit {unit!r}", f"use {', '.join(TIME_UNITS)}")
-        scale = None
-        if "scale" in parts:
-            try:
-                scale = Decimal(self.scalar(parts["scale"][1]))
-            except InvalidOperation:
-                raise self.fail(parts["scale"][1], "scale is not a number") from None
-        return ColumnRule(self.scalar(parts["from"][1]), unit, scale)
+            raise self.fail(parts["unit"], f"unknown time unit {unit!r}", f"use {', '.join(TIME_UNITS)}")
+        scale = self.scale(parts["scale"]) if "scale" in parts else None
+        return ColumnRule(self.scalar(parts["from"]), unit, scale)
+
+    def scale(self, node: Any) -> Decimal:
+        try:
+            scale = Decimal(self.scalar(node))
+            if scale.is_finite() and 0 < scale <= MOST_SCALE and scale == round(scale, 9):
+                return scale
+        except InvalidOperation:
+            pass
+        raise self.fail(
+            node,
+            f"scale is not a number above 0 of at most nine decimals, up to {MOST_SCALE:,}",
+            'write scale: "0.01"',
+        )
+
+    def flag(self, top: dict[str, Any], key: str) -> bool:
+        said = self.optional(top, key) or "false"
+        if said.lower() not in _FLAGS:
+            raise self.fail(top[key], f"{key} is not true or false", "write true or false")
+        return _FLAGS[said.lower()]

@@ -11,13 +11,14 @@ from pathlib import Path
 _WATCHED = ("breakeven.toml", "fx.csv", "published.csv")
 
 
-def stamp(folder: Path) -> str:
-    """Name the state of the books in a local folder."""
+def stamp(folder: Path, *card_folders: Path) -> str:
+    """Name the state of the books in a local folder, and of further folders of price cards."""
     said: list[str] = []
     for log in sorted(folder.glob("*/_delta_log")):
         newest = max((entry.name for entry in log.glob("*.json")), default="")
         said.append(f"{log.parent.name}:{newest}")
-    for path in [*(folder / name for name in _WATCHED), *sorted((folder / "prices").glob("*.yaml"))]:
+    cards = [path for place in (folder / "prices", *card_folders) for path in sorted(place.glob("*.yaml"))]
+    for path in [*(folder / name for name in _WATCHED), *cards]:
         try:
             status = path.stat()
         except FileNotFoundError:

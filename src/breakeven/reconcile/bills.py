@@ -14,6 +14,7 @@ from fractions import Fraction
 from breakeven.account.account import Account
 from breakeven.account.facts import post_fraction, whole
 from breakeven.account.metrics import Missing
+from breakeven.account.usage import CLASSES
 from breakeven.money import EXACT
 from breakeven.pricing.fx import NoRate
 
@@ -78,7 +79,9 @@ def _booked(
     for cost in account.usage.by("provider"):
         if not cost.is_own and isinstance(cost.bought, Fraction):
             key = (cost.bucket, "inference_api", str(cost.key[0]))
-            booked[key] = post_fraction(cost.bought, account.currency)
+            tokens = sum(cost.counts[name] for name in CLASSES)
+            if cost.bought or cost.unpriced_buy_tokens < tokens or not tokens:
+                booked[key] = post_fraction(cost.bought, account.currency)
             unpriced[key] = cost.unpriced_buy_tokens
     recorded: dict[int, Fraction] = defaultdict(Fraction)
     for hours in account.fleet:

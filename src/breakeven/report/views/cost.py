@@ -115,6 +115,7 @@ def _add(into: CostLine, line: CostLine) -> None:
     into.fleet += line.fleet
     into.listed += line.listed
     into.unpriced_tokens += line.unpriced_tokens
+    into.unlisted_tokens += line.unlisted_tokens
 
 
 def _text(value: Any) -> str:
@@ -137,6 +138,7 @@ def _name(dimension: str, values: dict[str, Any]) -> str:
 def _row(dimension: str, name: str, line: CostLine, currency: str) -> dict[str, Value]:
     # Tokens without any price have no cost to show: absent, not zero.
     unpriced = line.unpriced_tokens > 0 and line.unpriced_tokens == line.tokens and not line.serving_cost
+    unlisted = line.unlisted_tokens > 0 and line.unlisted_tokens == line.tokens
     cost = line.serving_cost
     per_mtok = (
         EXACT.divide(cost * 1_000_000, Decimal(line.tokens))
@@ -154,7 +156,7 @@ def _row(dimension: str, name: str, line: CostLine, currency: str) -> dict[str, 
         "serving_cost": None if unpriced else cost,
         "cost_per_mtok": shown(per_mtok, f"{currency}/Mtok"),
         "cost_per_request": shown(per_request, f"{currency}/request"),
-        "usage_at_list_price": line.listed,
+        "usage_at_list_price": None if unlisted else line.listed,
         "unpriced_tokens": line.unpriced_tokens,
     }
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from breakeven.account.account import Account
-from breakeven.account.catalogue import INCOME_LINES, TOTAL_LINES
-from breakeven.account.metrics import Missing
+from breakeven.account.catalogue import INCOME_LINES, METRICS, TOTAL_LINES
+from breakeven.account.metrics import Missing, measures_of
 from breakeven.report.view_model import Column, Label, Table, Value, View
 from breakeven.report.views.parts import envelope, label, metric_value, unit
 
@@ -53,19 +53,24 @@ def income_table(account: Account, lines: tuple[str, ...] = INCOME_LINES) -> Tab
 
 
 def _why_missing(account: Account, lines: tuple[str, ...]) -> Label | None:
+    """Reasons other than gaps in the data: those stand among the warnings, once for all lines."""
     reasons: dict[str, str] = {}
-    for line in lines:
+    measures = {measure for line in lines for measure in _measures(line)}
+    for measure in sorted(measures):
         for bucket in range(len(account.buckets.periods)):
-            amount = account.value(line, bucket)
-            if isinstance(amount, Missing):
-                for en, zh in zip(amount.en.split("; "), amount.zh.split("；"), strict=False):
-                    reasons.setdefault(en, zh)
+            amount = account.facts.get(measure, bucket)
+            if isinstance(amount, Missing) and not amount.is_gap:
+                reasons.setdefault(amount.en, amount.zh)
     if not reasons:
         return None
     return Label(
-        "Lines or months without a value: " + "; ".join(reasons),
-        "没有数值的项目或月份：" + "；".join(reasons.values()),
+        "Some values are missing: " + "; ".join(reasons), "部分数值缺失：" + "；".join(reasons.values())
     )
+
+
+def _measures(line: str) -> tuple[str, ...]:
+    node = METRICS[line].node
+    return (line,) if node is None else measures_of(node)
 
 
 def _json_rows(account: Account) -> tuple[dict[str, Value], ...]:

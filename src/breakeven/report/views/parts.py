@@ -9,7 +9,7 @@ from breakeven.account.account import Account
 from breakeven.account.catalogue import METRICS, MONEY, TABLE_WORDS
 from breakeven.account.metrics import Amount, Missing
 from breakeven.money import EXACT, minor_units
-from breakeven.periods import ONE_DAY
+from breakeven.periods import ONE_DAY, Period
 from breakeven.report.view_model import Column, Envelope, Label, Value, Warning  # noqa: A004 - the envelope's word
 
 _DECIMALS = {
@@ -99,7 +99,7 @@ def _unpriced(account: Account) -> list[Warning]:
     if not total:
         return []
     share = f"{Decimal(total) / Decimal(tokens or 1):.2%}"
-    reasons = list(account.usage.reasons.values())[:_MOST_REASONS]
+    reasons = list(account.usage.buy_reasons.values())[:_MOST_REASONS]
     en = "; ".join(reason.reason.en for reason in reasons if reason.reason.en)
     zh = "；".join(reason.reason.zh for reason in reasons if reason.reason.zh)
     return [
@@ -126,7 +126,7 @@ def _gaps(account: Account, needs: tuple[str, ...]) -> list[Warning]:
             if account.coverage.any(table, p) and not account.coverage.full(table, p)
         ]
         if absent:
-            months = ", ".join(absent)
+            months = _runs(absent)
             found.append(
                 Warning(
                     f"no_{table}",
@@ -137,7 +137,7 @@ def _gaps(account: Account, needs: tuple[str, ...]) -> list[Warning]:
                 )
             )
         if partial:
-            months = ", ".join(partial)
+            months = _runs(partial)
             found.append(
                 Warning(
                     f"partial_{table}",
@@ -145,6 +145,22 @@ def _gaps(account: Account, needs: tuple[str, ...]) -> list[Warning]:
                 )
             )
     return found
+
+
+def _runs(labels: list[str]) -> str:
+    """Period labels as text; a run of calendar months as `first..last`.
+
+    >>> _runs(["2024-03", "2024-04", "2024-05", "2024-08", "2024-09-01..2024-09-03"])
+    '2024-03..2024-05, 2024-08, 2024-09-01..2024-09-03'
+    """
+    runs: list[Period] = []
+    for period in map(Period.parse, labels):
+        whole_months = period.first.day == period.end.day == 1
+        if runs and whole_months and runs[-1].end == period.first and runs[-1].first.day == 1:
+            runs[-1] = Period(runs[-1].first, period.end)
+        else:
+            runs.append(period)
+    return ", ".join(run.label for run in runs)
 
 
 def _rates(account: Account) -> list[Warning]:
