@@ -1,13 +1,13 @@
-"""A few rows in New York's time zone, each there to catch an engine that rounds, orders or cuts differently."""
+"""A few rows in New York's time, each there to catch an engine that rounds, orders or cuts differently."""
 
 from __future__ import annotations
 
-from datetime import date
 from pathlib import Path
+
+from tests.account.bookkeeping import book, new_books
 
 from breakeven.account.measures import ModelCuts
 from breakeven.ledger.books import Books
-from tests.account.bookkeeping import book, new_books
 
 CUTS = (
     # From 00:30 and from 16:30 UTC another price; so too above a thousand and above two hundred thousand.
@@ -55,7 +55,7 @@ def _acquisitions(books: Books) -> None:
 
 def _usage(books: Books) -> None:
     def row(at: str, tokens: int = 1, **rest: str | int | None) -> dict[str, str | int | None]:
-        plain = {"user_id": None, "account_id": None, "requests": 1, "status": None}
+        plain = {"requests": 1, "cached_input_tokens": 0, "cache_write_tokens": 0, "reasoning_tokens": 0}
         return {
             "at": at, "product": "app", "provider": "outside", "model": "m",
             "uncached_input_tokens": tokens, "output_tokens": 1, **plain, **rest,
@@ -115,6 +115,7 @@ def _payments(books: Books) -> None:
     ) -> dict[str, str | None]:
         return {"user_id": user, "at": at, "kind": kind, "amount": amount, "currency": "USD", **rest}
 
+    topup = "2025-01-02T12:00:00Z"
     book(
         books,
         "payments",
@@ -128,9 +129,9 @@ def _payments(books: Books) -> None:
                 service_end="2025-01-02T05:00:00Z", tax="2", fee="0.5"),
             row("tied", "2025-01-01T12:00:00Z", "5.2", "gift"),
             row("tied", "2025-01-01T12:00:00Z", "5.2", "refund"),
-            *(row(None, "2025-01-02T12:00:00Z", LARGE_AMOUNT, "api_topup", account_id="account", tax=LARGE_AMOUNT)
+            *(row(None, topup, LARGE_AMOUNT, "api_topup", account_id="account", tax=LARGE_AMOUNT)
               for _ in range(3)),
-            row(None, "2025-01-02T12:00:00Z", "0.000000001", "api_topup", account_id="account"),
+            row(None, topup, "0.000000001", "api_topup", account_id="account"),
         ],
     )  # fmt: skip
 
@@ -156,6 +157,3 @@ def _ad_spend(books: Books) -> None:
             row("1", day="2024-12-31", kind="coupon"),
         ],
     )
-
-
-NEW_YEAR = date(2025, 1, 1)

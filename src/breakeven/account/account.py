@@ -505,7 +505,7 @@ def open_account(
 
 
 def _covered_months(books: Books, span: Period) -> Buckets:
-    """Months in which anything happened: not the tail that only deferred service or future bills reach into."""
+    """Months in which anything happened, without the tail that only deferred service reaches into."""
     coverage = books.coverage()
     events = [
         period

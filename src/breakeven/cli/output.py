@@ -6,11 +6,14 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from breakeven.cli.options import Output
-from breakeven.ledger.books import Books
 from breakeven.report import view_model
 from breakeven.report.view_model import Envelope, View
+
+if TYPE_CHECKING:
+    from breakeven.ledger.books import Books
 
 
 def emit(view: View, output: Output) -> None:
