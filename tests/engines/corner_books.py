@@ -81,7 +81,7 @@ def _usage(books: Books) -> None:
                 row("2025-01-01T12:00:00Z", tokens, feature="context", requests=requests)
                 for tokens, requests in contexts
             ),
-            *(row("2025-01-02T12:00:00Z", LARGE_TOKENS, feature="large") for _ in range(11)),
+            *(row("2025-01-02T12:00:00Z", LARGE_TOKENS, feature="large", requests=10**7) for _ in range(11)),
             row("2025-01-01T12:00:00Z", feature="who", user_id="tied"),
             row("2025-01-01T12:00:00Z", feature="who", user_id="stranger"),
             row("2025-01-01T12:00:00Z", feature="who", service_tier="batch", cached_input_tokens=None),

@@ -20,3 +20,10 @@ def empty_books(tmp_path_factory):
 def books(tmp_path, empty_books):
     shutil.copytree(empty_books, tmp_path / "books")
     return open_books(tmp_path / "books")
+
+
+@pytest.fixture
+def fresh_books(tmp_path, empty_books):
+    """Other books, to compare with."""
+    shutil.copytree(empty_books, tmp_path / "fresh")
+    return open_books(tmp_path / "fresh")

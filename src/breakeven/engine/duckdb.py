@@ -37,27 +37,23 @@ class DuckDBEngine:
 
     def execute(self, query: str) -> None:
         """Run a statement for its effect."""
-        self._run(query)
+        with _translated():
+            self._connection.execute(query)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """The result as Python tuples: for what a person could read."""
-        return self._run(query).fetchall()
+        with _translated():
+            return self._connection.execute(query).fetchall()
 
     def arrow_of(self, query: str) -> pa.Table:
         """The result as an Arrow table."""
-        return self._relation(query).to_arrow_table()
+        with _translated():
+            return self._connection.sql(query).to_arrow_table()
 
     def stream(self, query: str, *, batch_rows: int = 100_000) -> pa.RecordBatchReader:
         """The result as a stream of Arrow batches: memory stays flat whatever the number of rows."""
-        return self._relation(query).to_arrow_reader(batch_rows)
-
-    def _run(self, query: str) -> Any:
         with _translated():
-            return self._connection.execute(query)
-
-    def _relation(self, query: str) -> Any:
-        with _translated():
-            return self._connection.sql(query)
+            return self._connection.sql(query).to_arrow_reader(batch_rows)
 
     def view(
         self,

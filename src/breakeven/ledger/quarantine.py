@@ -11,6 +11,7 @@ from dataclasses import fields
 
 import pyarrow as pa
 
+from breakeven.ledger.interruptible import write_rows
 from breakeven.ledger.problems import Problem
 from breakeven.ledger.store import located
 
@@ -34,16 +35,15 @@ class Quarantine:
 
     def add(self, batch_id: str, rows: pa.RecordBatchReader) -> None:
         """Keep a batch's problems (in `SCHEMA`); adding the same batch again changes nothing."""
-        from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+        from deltalake import CommitProperties, DeltaTable, Transaction
 
         with located(self.uri):
             table = DeltaTable(self.uri)
             if table.transaction_version(batch_id) is not None:
                 return
-            write_deltalake(
+            write_rows(
                 table,
                 rows,
-                mode="append",
                 partition_by=["batch_id"],
                 commit_properties=CommitProperties(app_transactions=[Transaction(batch_id, 1)]),
             )

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from breakeven.errors import BooksError
+from breakeven.ledger.interruptible import write_rows
 from breakeven.ledger.lock import cannot_write
 from breakeven.ledger.tables import LedgerTable
 
@@ -152,13 +153,12 @@ class TableStore:
 
         The application transaction makes a batch's commit idempotent in the Delta log itself.
         """
-        from deltalake import Transaction, write_deltalake
+        from deltalake import Transaction
 
         with located(self.uri):
-            write_deltalake(
+            write_rows(
                 base,
                 rows,
-                mode="append",
                 partition_by=["day"] if self.table.partitioned else None,
                 writer_properties=_writer_properties(self.table),
                 commit_properties=_commit_properties(facts, [Transaction(app_id, 1)]),

@@ -1,0 +1,1 @@
+"""The benchmarks: `./run bench`, or `python -m benchmarks --help` inside the environment."""
