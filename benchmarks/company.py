@@ -15,7 +15,16 @@ from typing import Any
 
 from benchmarks.process import measure
 
-MEASURED_TABLES = ("usage", "activity", "acquisitions", "payments", "ad_spend", "capacity", "bills", "funding")
+MEASURED_TABLES = (
+    "usage",
+    "activity",
+    "acquisitions",
+    "payments",
+    "ad_spend",
+    "capacity",
+    "bills",
+    "funding",
+)
 LAST_DAY = "last-day"
 
 Say = Callable[[str], None]
@@ -26,6 +35,7 @@ class Company:
     """Where everything of one size lies. `preparing` lists what was measured while it was prepared."""
 
     users: int
+    months: int
     folder: Path
     say: Say
 
@@ -50,7 +60,7 @@ class Company:
             self.say(f"generating a company of {self.users:,} users")
             self.folder.mkdir(parents=True, exist_ok=True)
             part = _emptied(self.folder / "raw.part")
-            measure(generate, users=self.users, folder=part)
+            measure(generate, users=self.users, months=self.months, folder=part)
             part.rename(self.raw)
         return self.raw
 
@@ -83,7 +93,7 @@ class Company:
             raw = self.files()
             self.say("putting the last day aside")
             parts = [_emptied(self.folder / "history.part"), _emptied(self.folder / "last-day.part")]
-            measure(split_last_day, users=self.users, raw=raw, history=parts[0], last_day=parts[1])
+            measure(split_last_day, months=self.months, raw=raw, history=parts[0], last_day=parts[1])
             for part, whole in zip(parts, (history, self.last_day), strict=True):
                 shutil.rmtree(whole, ignore_errors=True)
                 part.rename(whole)
@@ -109,7 +119,7 @@ class Company:
         return folder / "usage" / "usage.csv"
 
 
-def generate(users: int, folder: str) -> dict[str, Any]:
+def generate(users: int, months: int, folder: str) -> dict[str, Any]:
     """Write a company: one Parquet file per table; its truth and price cards beside the folder."""
     from breakeven.sources.synthetic.generate import write_company
     from breakeven.sources.synthetic.plan import CompanyPlan
@@ -121,13 +131,13 @@ def generate(users: int, folder: str) -> dict[str, Any]:
         path.rename(whole / f"{table}.parquet")
 
     in_one_file = 10**12
-    truth = write_company(CompanyPlan(users=users), whole, keep, chunk_rows=in_one_file)
+    truth = write_company(CompanyPlan(users=users, months=months), whole, keep, chunk_rows=in_one_file)
     write_cards(whole.parent / "prices")
     truth.write(whole.parent / "truth.json")
     return {"rows": truth.facts["rows"]}
 
 
-def split_last_day(users: int, raw: str, history: str, last_day: str) -> dict[str, Any]:
+def split_last_day(months: int, raw: str, history: str, last_day: str) -> dict[str, Any]:
     """Write every table's rows of the last local day to one folder, and all others to another."""
     from breakeven.engine import sql
     from breakeven.engine.duckdb import DuckDBEngine
@@ -135,7 +145,7 @@ def split_last_day(users: int, raw: str, history: str, last_day: str) -> dict[st
     from breakeven.sources.synthetic import company
     from breakeven.sources.synthetic.plan import CompanyPlan
 
-    last = CompanyPlan(users=users).days[-1]
+    last = CompanyPlan(users=1, months=months).days[-1]
     with DuckDBEngine(keep_order=True) as engine:
         for name, table in TABLES.items():
             file = Path(raw) / f"{name}.parquet"
@@ -143,12 +153,16 @@ def split_last_day(users: int, raw: str, history: str, last_day: str) -> dict[st
             if table.column(table.clock).kind != "day":
                 clock = f"CAST(({clock} AT TIME ZONE {sql.text(company.ZONE)}) AS DATE)"
             on_last_day = f"{clock} = DATE '{last}'" if table.partitioned else "false"
-            for folder, rows in ((history, f"NOT ({on_last_day})"), (last_day, on_last_day)):
-                target = Path(folder) / file.name
+            parts = [(Path(history) / file.name, f"NOT ({on_last_day})")]
+            if table.partitioned:
+                parts.append((Path(last_day) / f"{LAST_DAY}-{file.name}", on_last_day))
+            for target, rows in parts:
                 engine.execute(
                     f"COPY (SELECT * FROM read_parquet({sql.text(str(file))}) WHERE {rows}) "
                     f"TO {sql.text(str(target))} (FORMAT parquet, COMPRESSION snappy)"
                 )
+                if not engine.rows(f"SELECT 1 FROM read_parquet({sql.text(str(target))}) LIMIT 1"):
+                    target.unlink()
     return {}
 
 

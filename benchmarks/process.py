@@ -44,7 +44,9 @@ def measure(step: Callable[..., dict[str, Any]], **arguments: Any) -> Measured:
     name = f"{step.__module__}:{step.__name__}"
     command = [sys.executable, "-m", "benchmarks.process", name, json.dumps(arguments, default=str)]
     started = time.perf_counter()
-    done = subprocess.run(command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True, check=False
+    )
     process_seconds = time.perf_counter() - started
     if done.returncode:
         raise StepFailedError(f"{name} ended with code {done.returncode}")
@@ -52,7 +54,9 @@ def measure(step: Callable[..., dict[str, Any]], **arguments: Any) -> Measured:
     return Measured(answer["seconds"], process_seconds, answer["peak_bytes"], answer["said"])
 
 
-def command_seconds(arguments: Sequence[str], *, repeats: int, before: Callable[[], None] | None = None) -> list[float]:
+def command_seconds(
+    arguments: Sequence[str], *, repeats: int, before: Callable[[], None] | None = None
+) -> list[float]:
     """How long the command `breakeven` takes as a whole process, each of several times.
 
     `before` puts things in order ahead of each run, outside the time.
@@ -65,7 +69,11 @@ def command_seconds(arguments: Sequence[str], *, repeats: int, before: Callable[
             before()
         started = time.perf_counter()
         done = subprocess.run(
-            [*program, *arguments], env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False
+            [*program, *arguments],
+            env=environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            check=False,
         )
         durations.append(time.perf_counter() - started)
         if done.returncode:

@@ -78,6 +78,15 @@ SHARED_LINKS = {
     "output": Label("[output options](#output-options)", "[输出选项](#输出选项)"),
 }
 
+VALUE_WORDS = {
+    "INTEGER RANGE": "N",
+    "FLOAT RANGE": "N",
+    "[%Y-%m-%d]": "DAY",
+    "TEXT": "NAME",
+    "DIRECTORY": "FOLDER",
+}
+"""What click calls values whose option names none, in the words of the pages."""
+
 
 def filled(page: str, language: Language) -> str:
     """A page's text with its blocks written anew."""
@@ -246,7 +255,8 @@ def option_usage(option: click.Option) -> str:
     names = ", ".join([*option.opts, *option.secondary_opts])
     if option.is_flag:
         return f"`{names}`"
-    return f"`{names} {option.make_metavar(click.Context(click.Command(None)))}`"
+    value = option.make_metavar(click.Context(click.Command(None)))
+    return f"`{names} {VALUE_WORDS.get(value, value)}`"
 
 
 def option_help(option: click.Option, language: Language) -> str:

@@ -20,7 +20,7 @@ from typing import Any
 import yaml
 
 from breakeven.account.account import Account, open_account
-from breakeven.account.catalogue import METRICS
+from breakeven.account.catalogue import METRICS, MONEY
 from breakeven.account.metrics import Amount, Missing
 from breakeven.periods import ONE_DAY, Period
 
@@ -53,9 +53,7 @@ def open_case(case: dict[str, Any], folder: Path) -> Account:
     covers = {table: Period.parse(text) for table, text in case.get("covers", {}).items()}
     for table, rows in case["rows"].items():
         period = covers.pop(table, None)
-        book(
-            books, table, _rows(rows), covers=(period.first, period.end - ONE_DAY) if period else None
-        )
+        book(books, table, _rows(rows), covers=(period.first, period.end - ONE_DAY) if period else None)
     assert not covers, f"covers without rows: {set(covers)}"
     return open_account(books, period=Period.parse(case["period"]), currency=case.get("currency"))
 
@@ -86,7 +84,7 @@ def written(amount: Amount, metric: str, expected: str) -> str:
     if expected.startswith(NO_VALUE):
         return str(amount)
     places = -int(Decimal(expected).as_tuple().exponent)
-    if "/" in METRICS[metric].unit or METRICS[metric].unit in ("ratio", "months") or metric == "dau":
+    if METRICS[metric].node is not None and METRICS[metric].unit != MONEY:
         return str(round(amount, places))
-    # Money and counts are exact: as many decimals as there are, no more and no fewer digits than written.
+    # Amounts and counts are exact.
     return str(amount) if amount != Decimal(expected) else expected

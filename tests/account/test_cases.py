@@ -18,11 +18,17 @@ CASES = sorted(FOLDER.glob("*.yaml"))
 def test_case(path: Path, tmp_path: Path):
     case = read_case(path)
     account = open_case(case, tmp_path)
-    expected = {(period, metric): text for period, lines in case["expect"].items() for metric, text in lines.items()}
+    expected = {
+        (period, metric): text for period, lines in case["expect"].items() for metric, text in lines.items()
+    }
     unknown = {metric for _, metric in expected} - METRICS.keys()
     assert not unknown, f"{path.name} expects metrics that the catalogue does not have"
     said = {key: stated(account, key[1], key[0], text) for key, text in expected.items()}
-    wrong = {" ".join(key): f"states {said[key]}, expected {text}" for key, text in expected.items() if said[key] != text}
+    wrong = {
+        " ".join(key): f"states {said[key]}, expected {text}"
+        for key, text in expected.items()
+        if said[key] != text
+    }
     assert not wrong
 
 

@@ -28,9 +28,10 @@ def blocks_of(page: Path) -> list[Block]:
 
 def run_as_written(commands: str, folder: Path, bin_folder: Path) -> str:
     """Run a block in a folder as a shell would; returns what it prints, and fails where a command fails."""
-    command_file = bin_folder / "breakeven"
-    command_file.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m breakeven.cli.main "$@"\n')
-    command_file.chmod(0o755)
+    for name, module in (("breakeven", "-m breakeven.cli.main"), ("python", "")):
+        program = bin_folder / name
+        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" {module} "$@"\n')
+        program.chmod(0o755)
     path = os.pathsep.join([str(bin_folder), os.environ["PATH"]])
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("BREAKEVEN_", "LC_"))

@@ -34,8 +34,13 @@ def commands_of(page: Path) -> list[str]:
     return [line.partition("  #")[0].replace(" --lang zh", "").rstrip() for line in lines]
 
 
-def test_the_tour(tmp_path: Path):
+def test_the_tour_and_the_example_in_python(tmp_path: Path):
     run_page(ROOT / "README.md", tmp_path)
+    for suffix in ("", ".zh"):
+        page = (ROOT / f"docs/reference/commands{suffix}.md").read_text("utf-8")
+        [example] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+        printed = run_as_written(f"python - <<'END'\n{example}END\n", tmp_path / "reader", tmp_path / "bin")
+        assert printed.startswith("2024-08-01 Missing(")
 
 
 @pytest.mark.slow

@@ -19,6 +19,9 @@ IGNORED = (
     "ignore:unclosed <socket:ResourceWarning",
 )
 
+# For many small queries the time goes into compiling them: the JVM's first compiler is enough.
+FIRST_COMPILER = {"SPARK_SUBMIT_OPTS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
@@ -31,8 +34,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def spark() -> Iterator[SparkEngine]:
     """One Spark for the whole run: engines that tests open are sessions of it."""
     with pytest.MonkeyPatch.context() as patch:
-        # For many small queries the time goes into compiling: the first compiler is enough.
-        patch.setenv("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+        for name, value in FIRST_COMPILER.items():
+            patch.setenv(name, value)
         with SparkEngine("local[2]", memory_gib=1.5) as engine:
             yield engine
             gc.collect()

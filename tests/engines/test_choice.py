@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
+import ibis
+import pyarrow as pa
 import pytest
+from tests.engines.conftest import FIRST_COMPILER
 
 from breakeven.engine.session import open_engine
 from breakeven.engine.spark import SparkEngine
 from breakeven.errors import BooksError, UsageError
+
+
+def run(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a program in a process of its own, where no Spark runs yet."""
+    settings = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **FIRST_COMPILER, **environment}
+    return subprocess.run(
+        [sys.executable, "-c", program], env=settings, capture_output=True, text=True, check=False
+    )
 
 
 @pytest.mark.parametrize("choice", ["", "duck", "Spark", "postgres://here"])
@@ -31,20 +43,13 @@ def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPat
 def test_nothing_loads_spark_unless_it_is_chosen() -> None:
     program = "import sys; from breakeven.engine.session import open_engine; open_engine('duckdb').close(); "
     program += "import breakeven.engine.spark; sys.exit('pyspark' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+    assert run(program).returncode == 0
 
 
 @pytest.mark.spark
 def test_without_java_it_says_so(tmp_path: Path) -> None:
     program = "from breakeven.engine.session import open_engine; open_engine('spark')"
-    # In a process of its own, where no Spark runs yet.
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env={"PATH": str(tmp_path), "PYTHONPATH": ":".join(sys.path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run(program, PATH=str(tmp_path), JAVA_HOME="")
     assert f"{BooksError.__name__}: Spark needs Java" in done.stderr
 
 
@@ -63,13 +68,7 @@ def test_a_master_by_url_starts_quietly_and_stops() -> None:
             engine.close()
         assert signal.getsignal(signal.SIGINT) is before
     """
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)],
-        env={**_environment(), "PYTHONPATH": ":".join(sys.path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run(textwrap.dedent(program))
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == ["[{'Sum(n)': 3}]"] * 2
 
@@ -77,25 +76,11 @@ def test_a_master_by_url_starts_quietly_and_stops() -> None:
 @pytest.mark.spark
 def test_a_cluster_that_is_none_is_out_of_reach() -> None:
     program = "from breakeven.engine.session import open_engine; open_engine('spark://no-port')"
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env={**_environment(), "PYTHONPATH": ":".join(sys.path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run(program)
     assert "SourceUnreachable: spark://no-port: the Spark cluster does not answer" in done.stderr
 
 
 @pytest.mark.spark
 def test_an_engine_leaves_a_running_spark_alone(spark: SparkEngine) -> None:
-    import ibis
-
     open_engine("spark").close()
-    assert spark.arrow(ibis.memtable({"n": [1]})).to_pylist() == [{"n": 1}]
-
-
-def _environment() -> dict[str, str]:
-    import os
-
-    return {key: value for key, value in os.environ.items() if key != "SPARK_SUBMIT_OPTS"}
+    assert spark.arrow(ibis.memtable(pa.table({"n": [1]}))).to_pylist() == [{"n": 1}]

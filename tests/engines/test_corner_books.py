@@ -11,6 +11,7 @@ from tests.account.bookkeeping import book, new_books
 from tests.engines.corner_books import CUTS, LARGE_TOKENS, corner_books
 from tests.engines.rollup_rows import Rollups, multiset, rollups_of, total
 
+from breakeven.engine.spark import SparkEngine
 from breakeven.ledger.books import Books
 
 NOVEMBER, DECEMBER, JANUARY = date(2024, 11, 1), date(2024, 12, 1), date(2025, 1, 1)
@@ -22,8 +23,18 @@ def corners(tmp_path_factory: pytest.TempPathFactory) -> Books:
 
 
 @pytest.fixture(scope="session")
-def rollups(corners: Books, engine_name: str, tmp_path_factory: pytest.TempPathFactory) -> Rollups:
-    return rollups_of(corners, engine_name, tmp_path_factory.mktemp(engine_name) / "cache", CUTS)
+def embedded(corners: Books, tmp_path_factory: pytest.TempPathFactory) -> Rollups:
+    return rollups_of(corners, "duckdb", tmp_path_factory.mktemp("embedded") / "cache", CUTS)
+
+
+@pytest.fixture(scope="session")
+def on_spark(corners: Books, spark: SparkEngine, tmp_path_factory: pytest.TempPathFactory) -> Rollups:
+    return rollups_of(corners, "spark", tmp_path_factory.mktemp("spark") / "cache", CUTS)
+
+
+@pytest.fixture
+def rollups(engine_name: str, request: pytest.FixtureRequest) -> Rollups:
+    return request.getfixturevalue("on_spark" if engine_name == "spark" else "embedded")
 
 
 def test_a_user_counts_once_by_the_first_acquisition(rollups: Rollups) -> None:
@@ -193,9 +204,8 @@ def test_a_correction_counts_instead_of_what_it_corrects(engine_name: str, tmp_p
 
 
 @pytest.mark.spark
-def test_spark_gives_the_rows_of_duckdb(corners: Books, spark: object, tmp_path: Path) -> None:
-    ours, theirs = (rollups_of(corners, name, tmp_path / name, CUTS) for name in ("duckdb", "spark"))
-    assert all(rows.num_rows for rows in ours.values())
-    for name, rows in ours.items():
-        assert theirs[name].schema == rows.schema, name
-        assert multiset(theirs[name]) == multiset(rows), name
+def test_spark_gives_the_rows_of_duckdb(embedded: Rollups, on_spark: Rollups) -> None:
+    assert all(rows.num_rows for rows in embedded.values())
+    for name, rows in embedded.items():
+        assert on_spark[name].schema == rows.schema, name
+        assert multiset(on_spark[name]) == multiset(rows), name

@@ -78,7 +78,7 @@ def write(path: Path, records: Iterable[Mapping[str, Any]]) -> Path:
     else:
         data = (csv_text if ".csv" in path.suffixes else json_lines)(listed).encode()
     if path.suffix == ".gz":
-        data = gzip.compress(data)
+        data = gzip.compress(data, mtime=0)
     elif path.suffix == ".zst":
         data = ZstdCompressor().compress(data)
     path.write_bytes(data)

@@ -69,8 +69,8 @@ def test_missing_columns_are_named_with_what_is_there(books, tmp_path, form):
     del record["uncached_input_tokens"], record["source_id"]
     error = refusal(books, write(tmp_path / f"u.{form}", [record]))
     assert "table usage needs columns the file does not have" in error.what
-    assert "uncached_input_tokens (did you mean" in error.what
-    assert "source_id" in error.what
+    assert "uncached_input_tokens, source_id" in error.what
+    assert "uncached_input_tokens ~ uncached_tokens" in error.cause
     assert "columns found: uncached_tokens, at, user_id" in error.cause
     assert "source_id: row" in error.remedy
 

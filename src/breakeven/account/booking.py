@@ -15,7 +15,7 @@ from breakeven.account import cash
 from breakeven.account.catalogue import METRICS, TABLE_WORDS
 from breakeven.account.facts import Buckets, Tally
 from breakeven.account.metrics import Amount, Missing
-from breakeven.account.payments import fees_and_cash, recognised
+from breakeven.account.payments import fees_and_cash, fees_are_known, recognised
 from breakeven.account.retention import day_retention
 from breakeven.account.usage import CLASSES, with_bucket
 from breakeven.periods import ONE_DAY, Period
@@ -69,12 +69,11 @@ def _needed(account: Account, measure: str, period: Period) -> tuple[str, ...]:
     """Tables without which a measure has no value in a period."""
     if measure == "gpu_cost":
         # Capacity or lease bills, either is enough; a company without a fleet of its own needs neither.
-        if not account.books.settings.own_providers or account.coverage.any("bills", period):
-            return ()
-        return ("capacity",)
-    if measure in ("funding_cash", "restricted_credit"):
-        return ()
-    narrower = {"api_revenue": ("payments",), "cash_out": ("bills",), "cash": ("funding",)}
+        leased = any(bill.category == "gpu" and bill.period.overlap(period) for bill in account.bills)
+        return () if leased or not account.books.settings.own_providers else ("capacity",)
+    if measure in ("cash", "funding_cash", "restricted_credit"):
+        return ()  # what was received once is there in later months too
+    narrower = {"api_revenue": ("payments",), "cash_out": ("bills",)}
     return narrower.get(measure, METRICS[measure].tables)
 
 
@@ -178,8 +177,8 @@ def _payments(account: Account) -> Booked:
                 sums["api_revenue"].add(bucket, amount)
             elif days and amount:
                 partial.add(bucket)
-    for _, bucket, part in account.accruals("payment_fee"):
-        if not account.coverage.any("payments", account.buckets.periods[bucket]):
+    for bill, bucket, part in account.accruals("payment_fee"):
+        if not fees_are_known(rollup, bill.period):
             sums["payment_fees"].add(bucket, part)
     values = {name: _posted(account, tally) for name, tally in sums.items()}
     for bucket in partial:

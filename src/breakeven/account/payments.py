@@ -82,6 +82,14 @@ def fees_and_cash(
     return found
 
 
+def fees_are_known(rollup: pa.Table, period: Period) -> bool:
+    """Whether the payments of a period say their fees: a bill for them then reconciles and adds nothing."""
+    if rollup.num_rows == 0:
+        return False
+    counts = rollup.select(["day", "payments", "fee_unknown"]).to_pylist()
+    return any(row["day"] in period and row["payments"] > row["fee_unknown"] for row in counts)
+
+
 def earned_topups(
     topups: pa.Table, used: Iterable[tuple[date, str, Fraction]], converter: Converter
 ) -> dict[date, Fraction | NoRate]:

@@ -68,6 +68,16 @@ class BilingualCommand(click.Command):
             super().format_options(ctx, formatter)
 
 
+class BilingualGroup(BilingualCommand, click.Group):
+    """A command of subcommands, whose list is in the language of the command too."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The subcommands, each with the first line of its help."""
+        rows = [(name, _first_line(each, language_in(ctx))) for name, each in self.commands.items()]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
 class _ChineseFormatter(click.HelpFormatter):
     def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
         super().write_usage(prog, args, prefix or "用法：")
@@ -84,6 +94,11 @@ def _remarks_zh(text: str) -> str:
     for english, chinese in _REMARKS_ZH.items():
         text = text.replace(english, chinese)
     return text
+
+
+def _first_line(command: click.Command, language: Language) -> str:
+    chosen = command.help_zh if language == "zh" and isinstance(command, BilingualCommand) else command.help
+    return (chosen or "").partition("\n")[0]
 
 
 @contextmanager
@@ -109,6 +124,11 @@ def command(
 ) -> Callable[[Callable[..., Any]], BilingualCommand]:
     """Make a function a command, as `click.command` does, with help in both languages."""
     return click.command(name, cls=BilingualCommand, help=en, zh=zh, **settings)
+
+
+def group(name: str, *, en: str, zh: str, **settings: Any) -> Callable[[Callable[..., Any]], BilingualGroup]:
+    """Make a function a group of commands, as `click.group` does, with help in both languages."""
+    return click.group(name, cls=BilingualGroup, help=en, zh=zh, **settings)
 
 
 def option(*declarations: str, en: str, zh: str, **settings: Any) -> Callable[[AnyFunction], AnyFunction]:

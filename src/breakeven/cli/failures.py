@@ -44,17 +44,27 @@ def report(error: Exception, language: Language) -> int:
 def block(error: errors.BreakevenError, language: Language) -> str:
     """What, where, likely cause, next step: one line each, without those that are unknown.
 
-    >>> print(block(errors.InputError("no such column 'at'", where="a.csv:1", remedy="use a mapping"), "zh"))
-    错误：no such column 'at'
-      位置：a.csv:1
-      下一步：use a mapping
+    >>> print(block(errors.InputError("no such file", where="a.csv", remedy="try again"), "zh"))
+    错误：没有这个文件
+      位置：a.csv
+      下一步：请重试
     """
     colon = "：" if language == "zh" else ": "
     heads = next(words for kind, words in _HEADS.items() if isinstance(error, kind))
-    lines = [f"{heads[language == 'zh']}{colon}{error.what}"]
-    parts = (error.where, error.cause, error.remedy)
+    what, cause, remedy = (_in(language, text) for text in (error.what, error.cause, error.remedy))
+    lines = [f"{heads[language == 'zh']}{colon}{what}"]
+    parts = (error.where, cause, remedy)
     lines += [f"  {label}{colon}{text}" for label, text in zip(_LABELS[language], parts, strict=True) if text]
     return "\n".join(lines)
+
+
+def _in(language: Language, text: str) -> str:
+    """A text in the reader's language; the catalogue is loaded only for Chinese."""
+    if language == "en" or not text:
+        return text
+    from breakeven.report.phrases import chinese
+
+    return chinese(text)
 
 
 def interrupted(language: Language) -> int:
@@ -107,16 +117,17 @@ def _from_click(error: click.ClickException, language: Language) -> errors.Usage
 
 def _click_message_zh(error: click.ClickException) -> str:
     """Click speaks English only; its few messages in Chinese."""
+    message = _in("zh", error.message)
     if isinstance(error, click.NoSuchOption):
         near = f"，是否想用 {'、'.join(error.possibilities)}？" if error.possibilities else ""
         return f"没有选项 {error.option_name}{near}"
     if isinstance(error, click.MissingParameter):
         return f"缺少 {_hint(error)}"
     if isinstance(error, click.BadParameter):
-        return f"{_hint(error)} 的值无效：{error.message}"
+        return f"{_hint(error)} 的值无效：{_in('zh', error.message)}"
     if isinstance(error, click.BadOptionUsage):
-        return f"选项 {error.option_name} 用法有误：{error.message}"
-    return error.format_message()
+        return f"选项 {error.option_name} 用法有误：{_in('zh', error.message)}"
+    return message
 
 
 def _hint(error: click.BadParameter) -> str:

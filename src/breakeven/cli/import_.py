@@ -136,7 +136,7 @@ def import_(
     finally:
         # What was committed before a disk filled up or a key was pressed is said in any case.
         if results or unread:
-            emit(import_view(opened, results, unread, reader), output)
+            emit(import_view(opened, results, unread, reader, output), output)
     for failed in unread:
         click.echo(failures.block(failed.error, output.language), err=True)
     if unread:

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from breakeven.cli.log import BATCH, COUNTS, DAYS
+from breakeven.cli.options import Output
 from breakeven.cli.output import ledger_envelope
-from breakeven.cli.quarantine import PROBLEM_COLUMNS, problem_row
+from breakeven.cli.quarantine import PROBLEM_COLUMNS, in_language, problem_row
 from breakeven.errors import InputError
 from breakeven.ledger.books import Books
 from breakeven.ledger.ingest import ImportResult
@@ -44,7 +45,11 @@ class Unread:
 
 
 def import_view(
-    books: Books, results: Sequence[ImportResult], unread: Sequence[Unread], reader: Source | None
+    books: Books,
+    results: Sequence[ImportResult],
+    unread: Sequence[Unread],
+    reader: Source | None,
+    output: Output,
 ) -> View:
     """The answer of `breakeven import`. JSON rows say in `record` whether they are a file or a problem."""
     rows = [_file_row(result) for result in results] + [_unread_row(failed) for failed in unread]
@@ -53,7 +58,9 @@ def import_view(
         shown, emphasis = [*rows, _total_row(results)], frozenset({len(rows)})
     tables = [Table("files", _TITLE, _COLUMNS, tuple(shown), emphasis=emphasis)]
     if first := _problem_rows(results, _PROBLEMS_SHOWN):
-        tables.append(Table("problems", _FIRST_PROBLEMS, PROBLEM_COLUMNS, tuple(first)))
+        tables.append(
+            Table("problems", _FIRST_PROBLEMS, in_language(PROBLEM_COLUMNS, first, output), tuple(first))
+        )
     json_rows: list[dict[str, Value]] = [{"record": "file", **row} for row in rows]
     json_rows += [{"record": "problem", **row} for row in _problem_rows(results, _PROBLEMS_IN_JSON)]
     warnings = tuple(_warnings(books, results, reader))

@@ -49,10 +49,6 @@ COMMANDS: dict[str, Summary] = {
 """In the order of `--help`: views first, then what feeds them."""
 
 
-_ATTRIBUTES = {"prices": "prices_group"}
-"""Subcommands that do not bear the name of their module."""
-
-
 def target_of(name: str) -> str:
     """Where a subcommand lives, as `module:attribute`: both bear its name, spelt so that Python takes it.
 
@@ -60,7 +56,7 @@ def target_of(name: str) -> str:
     ('breakeven.cli.income:income', 'breakeven.cli.import_:import_')
     """
     spelt = f"{name}_" if iskeyword(name) else name
-    return f"breakeven.cli.{spelt}:{_ATTRIBUTES.get(name, spelt)}"
+    return f"breakeven.cli.{spelt}:{spelt}"
 
 
 _HELP = """Books for an LLM product: what growth, use and money cost, and whether it pays.

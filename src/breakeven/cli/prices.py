@@ -2,350 +2,193 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
-from decimal import Decimal
 from pathlib import Path
-from typing import Literal, cast
 
 import click
 
+from breakeven.cli.bilingual import AnyFunction, command, group, option
+from breakeven.cli.options import Output, books_argument, output_options
+from breakeven.cli.output import emit
 from breakeven.errors import InputError, UsageError
-from breakeven.pricing.card_check import Finding, check_cards
-from breakeven.pricing.listing import PriceChange, PriceRow, differences, prices_through_time
+from breakeven.ledger.settings import read_settings
+from breakeven.pricing.card_check import check_cards
+from breakeven.pricing.listing import differences, prices_through_time
 from breakeven.pricing.price_book import SHIPPED_FOLDER, PriceBook
-from breakeven.pricing.terms import TOKEN_CLASSES, Side
-from breakeven.report.tabular import to_csv, to_json
-from breakeven.report.view_model import Column, Envelope, Label, Language, Table, Value, View
+from breakeven.pricing.terms import Side
+from breakeven.report.view_model import Envelope
+from breakeven.report.views.prices import (
+    price_changes_view,
+    price_check_view,
+    price_import_view,
+    prices_view,
+)
 
 PRICES_FOLDER = "prices"
-WIDE = 140
-"""Columns of a terminal from which the card and its source have room too; --json always has them."""
-_CLASS_LABELS = {
-    "uncached_input": Label("Input", "输入"),
-    "cached_input": Label("Cached", "缓存命中"),
-    "cache_write": Label("Cache write", "缓存写入"),
-    "output": Label("Output", "输出"),
-}
-_PRICE_COLUMNS = (
-    Column("side", Label("Side", "方向")),
-    Column("provider", Label("Provider", "供应商")),
-    Column("model", Label("Model", "模型")),
-    Column("valid_from", Label("From (UTC)", "起 (UTC)")),
-    Column("valid_to", Label("To (UTC)", "止 (UTC)")),
-    Column("terms", Label("Terms", "条件")),
-    Column("currency", Label("Currency", "货币")),
-    *(Column(name, _CLASS_LABELS[name]) for name in TOKEN_CLASSES),
-    Column("per_request", Label("Per request", "每次请求")),
-    Column("known_from", Label("Known", "获知")),
-    Column("card", Label("Card", "价目表")),
-    Column("source", Label("Source", "来源")),
+
+
+@group(
+    "prices",
+    en="Dated prices of models: those shipped, and over them those in the folder prices/ of BOOKS.",
+    zh="带日期的模型价格：随程序附带的，以及优先于它们的 BOOKS 中 prices/ 文件夹内的。",
+    invoke_without_command=True,
 )
-_KINDS = {
-    "added": Label("added", "新增"),
-    "removed": Label("removed", "删除"),
-    "changed": Label("changed", "变更"),
-}
-_SEVERITIES = {"error": Label("error", "错误"), "warning": Label("warning", "提示")}
-PRICE_NOTE = Label(
-    "Prices per million tokens, in the currency they were published in; empty means no price, never zero.",
-    "价格为每百万 tokens，以公布时的货币计；空白表示没有价格，而不是零。",
+@option(
+    "--lang",
+    type=click.Choice(["en", "zh"]),
+    en="Language of what people read.",
+    zh="界面语言。",
+    expose_value=False,
 )
+@click.pass_context
+def prices(context: click.Context) -> None:
+    """What runs before `prices show` and the others."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
-@dataclass(frozen=True)
-class Output:
-    """How an answer is written."""
+def _day_option(*names: str, en: str, zh: str) -> Callable[[AnyFunction], AnyFunction]:
+    """Add an option that is read as a day."""
 
-    as_json: bool
-    as_csv: bool
-    language: Language
+    def converted(context: click.Context, parameter: click.Parameter, value: datetime | None) -> date | None:  # noqa: ARG001
+        return value.date() if value else None
 
-
-@click.group("prices")
-def prices_group() -> None:
-    """Prices of models through time: show, diff, check, import. 模型价格：查看、比较、检查、导入。"""
+    day = click.DateTime(["%Y-%m-%d"])
+    return option(*names, type=day, metavar="DAY", callback=converted, en=en, zh=zh)
 
 
-_books = click.argument("books", default=".", type=click.Path(path_type=Path, file_okay=False))
-_json = click.option("--json", "as_json", is_flag=True, help="One JSON object. 输出 JSON。")
-_csv = click.option("--csv", "as_csv", is_flag=True, help="CSV. 输出 CSV。")
-_lang = click.option("--lang", type=click.Choice(["en", "zh"]), default="en", help="Language. 语言。")
-_known_at = click.option(
-    "--known-at",
-    type=click.DateTime(["%Y-%m-%d"]),
-    help="Only what was known on that day. 仅限当日已知的价格。",
+@command(
+    "show",
+    en="Prices in force today; of a model or a provider, through time.\n\n"
+    "Prices are per million tokens, in the currency they were published in, with their sources.",
+    zh="今日有效的价格；指定模型或服务商时为历次价格。\n价格按每百万词元计，币种为公布时的币种，并附出处。",
 )
-
-
-@prices_group.command("show")
-@_books
-@click.option("--provider", help="Only this provider. 仅此供应商。")
-@click.option("--model", help="Only this model or alias. 仅此模型或别名。")
-@click.option(
-    "--side", type=click.Choice(["buy", "sell"]), help="Only buy or sell prices. 仅采购或销售价格。"
+@books_argument()
+@option("--model", metavar="NAME", en="Only this model or alias.", zh="只看此模型或别名。")
+@option("--provider", metavar="NAME", en="Only this provider.", zh="只看此服务商。")
+@option(
+    "--side", type=click.Choice(["buy", "sell"]), en="Only buy or sell prices.", zh="只看采购价或销售价。"
 )
-@click.option(
-    "--date",
-    "day",
-    type=click.DateTime(["%Y-%m-%d"]),
-    help="Only prices in force that day. 仅当日有效的价格。",
+@_day_option("--date", "day", en="Only prices in force on that UTC day.", zh="只看该日（UTC）有效的价格。")
+@_day_option(
+    "--known-at", en="Only what was known on that day, then in force.", zh="只看该日已知、当时有效的价格。"
 )
-@_known_at
-@_json
-@_csv
-@_lang
+@option("--all", "history", is_flag=True, en="All prices through time.", zh="全部历次价格。")
+@output_options
 def show(
     books: Path,
-    provider: str | None,
     model: str | None,
-    side: str | None,
-    day: datetime | None,
-    known_at: datetime | None,
-    as_json: bool,
-    as_csv: bool,
-    lang: str,
+    provider: str | None,
+    side: Side | None,
+    day: date | None,
+    known_at: date | None,
+    history: bool,
+    output: Output,
 ) -> None:
-    """A model's prices through time. 模型价格的历史。"""
-    known = known_at.date() if known_at else None
-    book = PriceBook.load([books / PRICES_FOLDER], known_at=known)
-    sides = cast("Sequence[Side]", [side] if side else ["buy", "sell"])
-    rows = prices_through_time(
-        book, sides=sides, provider=provider, model=model, day=day.date() if day else None
+    """Show prices through time or on one day."""
+    if history and day:
+        raise UsageError("--all and --date exclude each other", remedy="choose one")
+    if not (history or day or model or provider):
+        day = known_at or _today()
+    sides: Sequence[Side] = [side] if side else ["buy", "sell"]
+    found = prices_through_time(
+        _price_book(books, known_at), sides=sides, provider=provider, model=model, day=day
     )
-    if not rows:
-        raise UsageError(
-            "no such price", remedy="run 'breakeven prices show' without filters to see the names"
-        )
-    title = Label("Prices", "价格")
-    table = Table("prices", title, _PRICE_COLUMNS, tuple(_price_row(row) for row in rows), PRICE_NOTE)
-    _answer(View("prices", title, _envelope(books, known), (table,)), _output(as_json, as_csv, lang))
+    if not found:
+        raise UsageError("no such price", remedy="`breakeven prices show --all` shows every name and day")
+    emit(prices_view(found, _envelope(books, known_at), day=day, for_people=output.format == "text"), output)
 
 
-@prices_group.command("diff")
-@_books
-@click.option(
-    "--from-known", type=click.DateTime(["%Y-%m-%d"]), help="Prices as known on that day. 该日已知的价格。"
+@command(
+    "diff",
+    en="What prices differ between two days of knowledge, or two folders of cards.",
+    zh="两个获知日之间，或两个价目表文件夹之间的价格差异。",
 )
-@click.option("--to-known", type=click.DateTime(["%Y-%m-%d"]), help="... and on this day. ……与此日相比。")
-@click.option(
+@books_argument()
+@_day_option("--from-known", en="From what was known on that day ...", zh="从该日已知的价格……")
+@_day_option("--to-known", en="... to what was known on this one; else today.", zh="……到此日已知的；默认今日")
+@option(
     "--against",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Another folder of cards to compare with. 与另一个价目表文件夹比较。",
+    metavar="FOLDER",
+    en="From the cards of this folder, to those of BOOKS.",
+    zh="从此文件夹的价目表，到 BOOKS 的价目表。",
 )
-@_json
-@_csv
-@_lang
+@output_options
 def diff(
-    books: Path,
-    from_known: datetime | None,
-    to_known: datetime | None,
-    against: Path | None,
-    as_json: bool,
-    as_csv: bool,
-    lang: str,
+    books: Path, from_known: date | None, to_known: date | None, against: Path | None, output: Output
 ) -> None:
-    """What prices differ between two known days or two folders. 两个日期或两个文件夹的价格差异。"""
+    """Show what was added, removed or changed."""
     if (against is None) == (from_known is None):
         raise UsageError(
             "say what to compare", remedy="give --from-known DAY [--to-known DAY], or --against FOLDER"
         )
-    later = to_known.date() if to_known else None
-    after = PriceBook.load([books / PRICES_FOLDER], known_at=later)
-    if against is not None:
-        before = PriceBook.load([against], known_at=later)
-    else:
-        before = PriceBook.load([books / PRICES_FOLDER], known_at=from_known.date() if from_known else None)
-    columns = (
-        Column("change", Label("Change", "变化"), words=_KINDS),
-        *_PRICE_COLUMNS[:7],
-        *(Column(f"{name}_before", _before(_CLASS_LABELS[name])) for name in TOKEN_CLASSES),
-        *_PRICE_COLUMNS[7:],
-    )
-    rows = tuple(_change_row(change) for change in differences(before, after))
-    title = Label("Price changes", "价格变化")
-    table = Table("price_changes", title, columns, rows, PRICE_NOTE)
-    _answer(View("price_changes", title, _envelope(books, later), (table,)), _output(as_json, as_csv, lang))
+    after = _price_book(books, to_known)
+    before = PriceBook.load([against], known_at=to_known) if against else _price_book(books, from_known)
+    changes = differences(before, after)
+    emit(price_changes_view(changes, _envelope(books, to_known), for_people=output.format == "text"), output)
 
 
-@prices_group.command("check")
-@_books
-@_json
-@_csv
-@_lang
-@click.pass_context
-def check(context: click.Context, books: Path, as_json: bool, as_csv: bool, lang: str) -> None:
-    """Check rate cards: errors, overlaps, gaps, missing sources; exit 3 on errors. 检查价目表。"""
-    findings = check_cards([SHIPPED_FOLDER, books / PRICES_FOLDER])
-    columns = (
-        Column("severity", Label("Severity", "级别"), words=_SEVERITIES),
-        Column("where", Label("Where", "位置")),
-        Column("en" if lang == "en" else "zh", Label("Finding", "内容")),
-    )
-    title = Label("Check of the rate cards", "价目表检查")
-    rows = tuple(_finding_row(finding) for finding in findings)
-    table = Table("price_check", title, columns, rows)
-    _answer(View("price_check", title, _envelope(books, None), (table,)), _output(as_json, as_csv, lang))
-    if any(finding.severity == "error" for finding in findings):
-        context.exit(InputError.exit_code)
-
-
-@prices_group.command("import")
-@click.argument("source", type=click.Choice(["genai-prices"]))
-@_books
-@click.option(
-    "--provider", "providers", multiple=True, help="Only this provider; may be repeated. 仅此供应商，可重复。"
+@command(
+    "check",
+    en="Check rate cards for errors, overlaps, gaps and missing sources; exit 3 on errors.",
+    zh="检查价目表的错误、重叠、空缺与缺失的出处；有错误时退出码为 3。",
 )
-@click.option("--replace", is_flag=True, help="Overwrite cards written before. 覆盖以前写入的价目表。")
-@_json
-@_csv
-@_lang
-def import_cards(
-    source: str,
-    books: Path,
-    providers: tuple[str, ...],
-    replace: bool,
-    as_json: bool,
-    as_csv: bool,
-    lang: str,
-) -> None:
-    """Write the prices of another price list as rate cards into BOOKS/prices. 把其他价格清单导入为价目表。"""
+@books_argument()
+@output_options
+def check(books: Path, output: Output) -> None:
+    """Show what was found in the shipped cards and in those of the books."""
+    envelope = _envelope(books, None)
+    findings = check_cards([SHIPPED_FOLDER, books / PRICES_FOLDER])
+    emit(price_check_view(findings, books, envelope, for_people=output.format == "text"), output)
+    if any(finding.severity == "error" for finding in findings):
+        raise click.exceptions.Exit(InputError.exit_code)
+
+
+@command(
+    "import",
+    en="Write the prices of another price list into BOOKS, as rate cards in its folder prices/.\n\n"
+    "They are asked only where no other card knows the model, since most of them have no date.",
+    zh="把其他价格清单作为价目表写入 BOOKS 的 prices/ 文件夹。\n"
+    "其中多数价格没有日期，因此只在其他价目表不含该模型时使用。",
+)
+@click.argument("source", type=click.Choice(["genai-prices"]))
+@books_argument()
+@option(
+    "--provider",
+    "providers",
+    multiple=True,
+    metavar="NAME",
+    en="Only this provider; may be repeated.",
+    zh="只导入此服务商；可重复。",
+)
+@option("--replace", is_flag=True, en="Overwrite cards written before.", zh="覆盖以前写入的价目表。")
+@output_options
+def import_cards(source: str, books: Path, providers: tuple[str, ...], replace: bool, output: Output) -> None:
+    """Write the cards, then say which, and what was left out."""
     from breakeven.pricing.genai_prices import import_genai_prices
 
-    today = datetime.now(tz=UTC).date()
-    report = import_genai_prices(books / PRICES_FOLDER, today, providers=providers, replace=replace)
-    models, entries = report.model_count, report.entry_count
-    written = Table(
-        "written",
-        Label("Cards written", "已写入的价目表"),
-        (Column("card", Label("Card", "价目表")),),
-        tuple({"card": str(path)} for path in report.paths),
-        Label(
-            f"{models} models, {entries} dated prices, from {source} {report.package_version}",
-            f"{models} 个模型，{entries} 条价格，来自 {source} {report.package_version}",
-        ),
-    )
-    left_out = Table(
-        "left_out",
-        Label("Left out: what a card cannot say", "未导入：价目表无法表达的内容"),
-        (
-            Column("provider", Label("Provider", "供应商")),
-            Column("model", Label("Model", "模型")),
-            Column("en" if lang == "en" else "zh", Label("What", "内容")),
-        ),
-        tuple(
-            {"provider": item.provider, "model": item.model, "en": item.en, "zh": item.zh}
-            for item in report.left_out
-        ),
-    )
-    title = Label("Imported prices", "导入的价格")
-    view = View("price_import", title, _envelope(books, None), (written, left_out))
-    _answer(view, _output(as_json, as_csv, lang))
+    envelope = _envelope(books, None)
+    report = import_genai_prices(books / PRICES_FOLDER, _today(), providers=providers, replace=replace)
+    emit(price_import_view(report, source, envelope, for_people=output.format == "text"), output)
 
 
-def _output(as_json: bool, as_csv: bool, lang: str) -> Output:
-    return Output(as_json, as_csv, cast("Language", lang))
+for _subcommand in (show, diff, check, import_cards):
+    prices.add_command(_subcommand)
+
+
+def _price_book(books: Path, known_at: date | None) -> PriceBook:
+    preferred = read_settings(books).price_currency
+    return PriceBook.load([books / PRICES_FOLDER], known_at=known_at, preferred_currency=preferred)
 
 
 def _envelope(books: Path, known_at: date | None) -> Envelope:
-    as_of = known_at.isoformat() if known_at else ""
-    return Envelope(books=books.resolve().name, as_of=as_of, time_zone="UTC", currency="")
+    """The head of an answer about prices: they have currencies of their own, and change at UTC times."""
+    settings = read_settings(books)
+    as_of = (known_at or _today()).isoformat()
+    return Envelope(settings.name, as_of, time_zone="UTC", currency="", synthetic=settings.synthetic)
 
 
-def _before(label: Label) -> Label:
-    return Label(f"{label.en} before", f"{label.zh}（原）")
-
-
-def _instant(at: datetime | None) -> str | None:
-    return f"{at:%Y-%m-%d %H:%M}" if at else None
-
-
-def _terms(row: PriceRow) -> str:
-    parts = [row.service_tier, row.window]
-    if row.above_input_tokens:
-        parts.append(f"> {row.above_input_tokens} input")
-    if row.above_tokens:
-        parts.append(f"> {row.above_tokens} / month")
-    if row.negotiated is not None:
-        parts.append(f"× {row.negotiated}")
-    return ", ".join(part for part in parts if part)
-
-
-def _price_row(row: PriceRow) -> dict[str, Value]:
-    prices = zip(TOKEN_CLASSES, row.prices.per_mtok, strict=True)
-    return {
-        "side": row.side,
-        "provider": row.provider,
-        "model": row.model,
-        "valid_from": _instant(row.valid_from),
-        "valid_to": _instant(row.valid_to),
-        "terms": _terms(row),
-        "currency": row.currency,
-        **{name: _short(price) for name, price in prices},
-        "per_request": _short(row.prices.per_request) if row.prices.per_request else None,
-        "known_from": row.known_from.isoformat(),
-        "card": row.card,
-        "source": row.source,
-    }
-
-
-def _short(price: Decimal | None) -> Decimal | None:
-    """The same number without trailing zeros, and never in exponents."""
-    return None if price is None else Decimal(f"{price.normalize():f}")
-
-
-def _change_row(change: PriceChange) -> dict[str, Value]:
-    row = change.after or change.before
-    if row is None:
-        return {}
-    shown = _price_row(row)
-    if change.after is None:
-        shown |= dict.fromkeys(TOKEN_CLASSES)
-    before = change.before.prices.per_mtok if change.before else (None,) * len(TOKEN_CLASSES)
-    old = {f"{name}_before": _short(price) for name, price in zip(TOKEN_CLASSES, before, strict=True)}
-    return {"change": change.kind, **shown, **old}
-
-
-def _finding_row(finding: Finding) -> dict[str, Value]:
-    return {"severity": finding.severity, "where": finding.where, "en": finding.en, "zh": finding.zh}
-
-
-def _answer(view: View, output: Output) -> None:
-    if output.as_json:
-        click.echo(to_json(view))
-    elif output.as_csv:
-        click.echo(to_csv(view, language=None), nl=False)
-    else:
-        for table in view.tables:
-            _print_table(table, output.language)
-
-
-def _print_table(table: Table, language: Language) -> None:
-    from rich.console import Console
-    from rich.table import Table as RichTable
-
-    console = Console()
-    drawn = RichTable(title=table.title.text(language), title_justify="left", caption_justify="left")
-    if table.note is not None:
-        drawn.caption = table.note.text(language)
-    shown = [
-        column for column in table.columns if any(row.get(column.key) not in (None, "") for row in table.rows)
-    ]
-    if console.width < WIDE:
-        shown = [column for column in shown if column.key not in ("known_from", "card", "source")]
-    for column in shown or table.columns:
-        numeric = any(isinstance(row.get(column.key), Decimal) for row in table.rows)
-        align: Literal["right", "left"] = "right" if numeric else "left"
-        drawn.add_column(column.label.text(language), justify=align, overflow="fold")
-    for row in table.rows:
-        drawn.add_row(*(_cell(row.get(column.key), column, language) for column in shown))
-    console.print(drawn)
-
-
-def _cell(value: Value, column: Column, language: Language) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return column.words[value].text(language) if value in column.words else value
-    return f"{value:f}" if isinstance(value, Decimal) else str(value)
+def _today() -> date:
+    return datetime.now(tz=UTC).date()

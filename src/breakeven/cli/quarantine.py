@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -25,6 +27,7 @@ PROBLEM_COLUMNS = (
     Column("reason", Label("Reason", "原因")),
     Column("remedy", Label("Next step", "下一步")),
 )
+_SAID = ("reason", "remedy")
 _RAW = Column("raw", Label("Record", "原始记录"))
 _COLUMNS = (BATCH, Column("ledger_table", Label("Table", "表")), *PROBLEM_COLUMNS)
 _SHOWN_TO_PEOPLE = 50
@@ -53,7 +56,7 @@ def quarantine(books: Path, batch: str | None, limit: int | None, output: Output
     total = _count(opened, batch)
     if limit is None and output.format == "text":
         limit = _SHOWN_TO_PEOPLE
-    rows = tuple(
+    rows: tuple[dict[str, Value], ...] = tuple(
         {"batch_id": problem.batch_id, **problem_row(problem), "raw": problem.raw}
         for problem in islice(opened.quarantined(batch), limit)
     )
@@ -64,7 +67,7 @@ def quarantine(books: Path, batch: str | None, limit: int | None, output: Output
             f"共 {total:,} 行，仅显示 {len(rows):,} 行；用 --limit 或 --csv 查看更多。",
         )
         warnings = (view_model.Warning("truncated", text),)
-    columns = _COLUMNS if output.format == "text" else (*_COLUMNS, _RAW)
+    columns = in_language(_COLUMNS, rows, output) if output.format == "text" else (*_COLUMNS, _RAW)
     table = Table("quarantine", _TITLE, columns, rows)
     emit(View("quarantine", _TITLE, ledger_envelope(opened, warnings), (table,), json_rows=rows), output)
 
@@ -79,6 +82,20 @@ def problem_row(problem: Problem) -> dict[str, Value]:
         "reason": problem.reason,
         "remedy": problem.remedy,
     }
+
+
+def in_language(
+    columns: Sequence[Column], rows: Iterable[Mapping[str, Value]], output: Output
+) -> tuple[Column, ...]:
+    """Columns that know the reasons and remedies of their rows in the reader's language."""
+    if output.language == "en":
+        return tuple(columns)
+    from breakeven.report.phrases import both
+
+    words = {key: {text: both(text) for row in rows if isinstance(text := row[key], str)} for key in _SAID}
+    return tuple(
+        replace(column, words=words[column.key]) if column.key in _SAID else column for column in columns
+    )
 
 
 def _count(books: Books, batch: str | None) -> int:

@@ -160,7 +160,7 @@ class SparkEngine:
         """See `Engine.arrow`; the generated SQL travels with an error."""
         import ibis.expr.operations as operations
 
-        table = expression.as_table()
+        table = _with_places(expression.as_table())
         held: list[str] = []
         for small in table.op().find(operations.InMemoryTable):
             self._hold(small.name, small.data.to_pyarrow(small.schema))
@@ -283,6 +283,20 @@ def _translated(query: str = "") -> Generator[None]:
 
 
 _DATA_TROUBLE = ("FAILED_READ_FILE", "PATH_NOT_FOUND", "ARITHMETIC_OVERFLOW", "NUMERIC_VALUE_OUT_OF_RANGE")
+
+
+def _with_places(expression: Any) -> Any:
+    """Decimal constants with the places they are written with: Ibis leaves them open, and Spark takes 18."""
+    import ibis.expr.operations as operations
+
+    typed: dict[Any, Any] = {}
+    for constant in expression.op().find(operations.Literal):
+        if constant.dtype.is_decimal() and constant.dtype.scale is None and constant.value is not None:
+            _, digits, exponent = constant.value.as_tuple()
+            places = max(-exponent, 0)
+            kind = type(constant.dtype)(max(len(digits) + exponent, 0) + places, places)
+            typed[constant] = operations.Literal(constant.value, dtype=kind)
+    return expression.op().replace(typed).to_expr() if typed else expression
 
 
 def _without_zone(field: pa.Field) -> str:

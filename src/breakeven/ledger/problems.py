@@ -19,4 +19,5 @@ class Problem:
     raw: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.row}: {self.field}: {self.reason}. Next: {self.remedy}."
+        field = f"{self.field}: " if self.field else ""
+        return f"{self.file}:{self.row}: {field}{self.reason}. Next: {self.remedy}."

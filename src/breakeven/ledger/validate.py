@@ -222,15 +222,16 @@ class _Builder:
         if not self.missing:
             return
         near = {name: difflib.get_close_matches(name, list(self.raw.types), 1, 0.6) for name in self.missing}
-        hints = [f"{name} (did you mean {found[0]!r}?)" if found else name for name, found in near.items()]
+        similar = ", ".join(f"{name} ~ {found[0]}" for name, found in near.items() if found)
         remedy = "name them in a mapping file (`--mapping`)"
         if "source_id" in self.missing:
             remedy += "; for files without ids, write `source_id: row` there"
-        found = [name for name in self.raw.types if name not in self.raw.sometimes]
+        found = ", ".join(name for name in self.raw.types if name not in self.raw.sometimes)
+        cause = f"similar names: {similar}; columns found: {found}" if similar else f"columns found: {found}"
         raise InputError(
-            f"table {self.table.name} needs columns the file does not have: {', '.join(hints)}",
+            f"table {self.table.name} needs columns the file does not have: {', '.join(self.missing)}",
             where=str(self.raw.path),
-            cause=f"columns found: {', '.join(found)}"[:500],
+            cause=cause[:500],
             remedy=remedy,
         )
 

@@ -16,12 +16,16 @@ from breakeven.pricing.terms import TOKEN_CLASSES, CardModel, Entry, RateCard
 
 @dataclass(frozen=True)
 class Finding:
-    """Something about a card: an `error` must be mended, a `warning` should be known."""
+    """Something about a card: an `error` must be mended, a `warning` should be known.
+
+    `cause` is the failure behind an error, where there is one: whoever shows it has its words in Chinese.
+    """
 
     severity: Literal["error", "warning"]
     where: str
     en: str
     zh: str
+    cause: InputError | None = None
 
 
 def check_cards(folders: Sequence[Path]) -> list[Finding]:
@@ -34,7 +38,7 @@ def check_cards(folders: Sequence[Path]) -> list[Finding]:
             try:
                 cards.append(load_card(path, layer=folder.name))
             except InputError as error:
-                findings.append(Finding("error", error.where, str(error), f"无法使用这份价目表：{error}"))
+                findings.append(Finding("error", error.where, str(error), "无法使用这份价目表", error))
         findings += [finding for card in cards for model in card.models for finding in _check_model(model)]
         findings += [
             Finding("error", item.where, "the negotiated price has no source", "议价没有来源")
@@ -46,7 +50,7 @@ def check_cards(folders: Sequence[Path]) -> list[Finding]:
     try:
         PriceBook(layers)
     except InputError as error:
-        findings.append(Finding("error", error.where, str(error), f"价目表互相冲突：{error}"))
+        findings.append(Finding("error", error.where, str(error), "价目表互相冲突", error))
     return findings
 
 

@@ -142,7 +142,7 @@ def _print_head(console: Console, view: View, language: Language, *, ascii_only:
         "currency": head.currency,
     }
     parts = [_clean(head.books)] + [
-        f"{label.text(language)} {_clean(str(known[key]))}" for key, label in _HEAD if known[key] is not None
+        f"{label.text(language)} {_clean(str(known[key]))}" for key, label in _HEAD if known[key]
     ]
     console.print(view.title.text(language), style="bold", soft_wrap=True)
     console.print((" | " if ascii_only else " · ").join(parts), style="dim", soft_wrap=True)

@@ -45,11 +45,13 @@ def table_of(columns: Collection[str], *, where: str, row_ids: bool = False) -> 
         raise InputError(
             f"the columns fit {', '.join(fitting)} alike", where=where, remedy="say which with --table"
         )
-    found = f"columns found: {', '.join(columns)}"
+    listed = ", ".join(columns)
+    found = f"columns found: {listed}"
     near = [name for name, table in TABLES.items() if _known(table, given) - _TECHNICAL]
     if near:
         nearest = min(near, key=lambda name: len(needed[name] - given))
-        found = f"{nearest} is nearest and lacks {', '.join(sorted(needed[nearest] - given))}; {found}"
+        lacking = ", ".join(sorted(needed[nearest] - given))
+        found = f"{nearest} is nearest and lacks {lacking}; columns found: {listed}"
     raise InputError(
         "the columns fit none of the ledger's tables",
         where=where,

@@ -1,0 +1,134 @@
+"""The rows of the table: what is measured, in which unit, against which target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from breakeven.report.view_model import Label
+
+Unit = Literal["rows/s", "GiB", "share", "ratio", "s"]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row: a figure with its target. `faster` rows must reach it, the others must not exceed it."""
+
+    id: str
+    group: str
+    work: Label
+    unit: Unit
+    target: float
+    faster: bool = False
+
+    def is_met(self, value: float) -> bool:
+        """Whether a measured value meets the target."""
+        return value >= self.target if self.faster else value <= self.target
+
+    def target_text(self) -> str:
+        """The target with its direction: `≤ 12.0 ×`."""
+        return f"{'≥' if self.faster else '≤'} {figure(self.target, self.unit)}"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A measured value of a row, and beside it what it was measured against."""
+
+    line: str
+    value: float
+    beside: Label
+
+
+def figure(value: float, unit: Unit) -> str:
+    """A value in its unit, short enough for a table.
+
+    >>> figure(812_345, "rows/s"), figure(0.0312, "share"), figure(1234.5, "ratio"), figure(0.62, "s")
+    ('0.81 M rows/s', '3.1 %', '1,234 ×', '0.62 s')
+    """
+    if unit == "ratio":
+        return f"{value:,.0f} ×" if value >= 100 else f"{value:.2f} ×"
+    write: dict[str, Callable[[float], str]] = {
+        "rows/s": lambda number: f"{number / 1e6:.2f} M rows/s",
+        "GiB": lambda number: f"{number:.2f} GiB",
+        "share": lambda number: f"{number:.1%}".replace("%", " %"),
+        "s": lambda number: f"{number:.2f} s",
+    }
+    return write[unit](value)
+
+
+LINES: dict[str, Line] = {
+    line.id: line
+    for line in (
+        Line(
+            "import_parquet", "import",
+            Label("import usage rows from Parquet", "导入 Parquet 用量"),
+            "rows/s", 700_000, faster=True,
+        ),
+        Line(
+            "import_csv", "import",
+            Label("import the same rows from CSV", "导入同样的 CSV 用量"),
+            "rows/s", 350_000, faster=True,
+        ),
+        Line(
+            "import_memory", "import",
+            Label("peak memory of an import", "导入时的内存峰值"), "GiB", 3,
+        ),
+        Line(
+            "import_again", "import",
+            Label("import the same file again, against the first time", "再次导入同一文件，相对首次"),
+            "share", 0.05,
+        ),
+        Line(
+            "import_half_known", "import",
+            Label("import a file with half its rows known, against none", "导入一半已入账的文件，相对全新"),
+            "ratio", 1.3,
+        ),
+        Line(
+            "account_scan", "account",
+            Label("full account from raw rows, against a bare scan", "由原始行出全账，相对纯扫描"),
+            "ratio", 12,
+        ),
+        Line(
+            "account_memory", "account",
+            Label("peak memory of the full account", "出全账的内存峰值"), "GiB", 6,
+        ),
+        Line(
+            "account_growth", "account",
+            Label("full account of five times the rows", "行数为五倍时的全账"), "ratio", 6,
+        ),
+        Line(
+            "account_next_day", "account",
+            Label("account after one more day, against the full account", "多一天后再出账，相对全账"),
+            "share", 0.05,
+        ),
+        Line(
+            "reprice", "account",
+            Label("reprice all history under changed cards", "改价后重算全部历史"), "s", 2,
+        ),
+        Line(
+            "pricing", "pricing",
+            Label(
+                "price requests, against genai-prices called per request",
+                "请求计价，相对逐条调用 genai-prices",
+            ),
+            "ratio", 1_000, faster=True,
+        ),
+        Line(
+            "overview", "start",
+            Label("overview of existing books, whole process", "已有账簿的总览，整个进程"), "s", 0.8,
+        ),
+        Line(
+            "overview_cold", "start",
+            Label("the same, view not stored", "同上，视图未存"), "s", 0.8,
+        ),
+        Line(
+            "help", "start",
+            Label("`breakeven --help`, whole process", "`breakeven --help`，整个进程"), "s", 0.15,
+        ),
+    )
+}  # fmt: skip
+"""Every row, in the order of the table."""
+
+GROUPS = tuple(dict.fromkeys(line.group for line in LINES.values()))
+"""What `--only` can name; a group's rows share books and yardsticks."""
