@@ -13,7 +13,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks.bench import Bench
-from benchmarks.company import LAST_DAY, MEASURED_TABLES, Company, import_table
+from benchmarks.company import LAST_DAY, MEASURED_TABLES, import_tables
 from benchmarks.lines import Figure
 from benchmarks.machine import GIB
 from benchmarks.process import Measured, measure, peak_memory_bytes
@@ -25,7 +25,7 @@ _PRICE = re.compile(r"(?<=: )\d+\.\d+")
 
 def run(bench: Bench) -> tuple[list[Figure], dict[str, Any]]:
     """All rows of the group. The larger company's books are measured without their last day, then with it."""
-    taken = bench.large.ready_books(keep_last_day=True)["usage"]
+    taken = bench.large.ready_books(keep_last_day=True)
     bench.small.ready_books(keep_last_day=False)
     bench.say("taking out what an earlier run added")
     measure(take_last_day_out, books=bench.large.books)
@@ -40,7 +40,7 @@ def run(bench: Bench) -> tuple[list[Figure], dict[str, Any]]:
         accounts[name] = measure(account, books=company.books)
 
     bench.say("one more day")
-    day_rows = _import_last_day(bench.large)
+    day = measure(import_tables, books=bench.large.books, folder=bench.large.last_day, tables=MEASURED_TABLES)
     next_day = measure(account, books=bench.large.books)
 
     bench.say("changed price cards")
@@ -65,7 +65,7 @@ def run(bench: Bench) -> tuple[list[Figure], dict[str, Any]]:
     details = {
         "usage_rows": {name: run.said["rows"] for name, run in scans.items()},
         "import_in_one_file": taken,
-        "last_day_rows": day_rows,
+        "last_day": day.said,
         "scan": {name: run.said for name, run in scans.items()},
         "account": {name: _all_of(run) for name, run in accounts.items()},
         "next_day": _all_of(next_day),
@@ -166,15 +166,6 @@ def take_last_day_out(books: str) -> dict[str, Any]:
     for batch in standing:
         opened.undo(batch.batch_id)
     return {"undone": len(standing)}
-
-
-def _import_last_day(company: Company) -> dict[str, int]:
-    rows: dict[str, int] = {}
-    for table in MEASURED_TABLES:
-        file = company.last_day / f"{LAST_DAY}-{table}.parquet"
-        if file.exists():
-            rows[table] = measure(import_table, books=company.books, table=table, file=file).said["ingested"]
-    return rows
 
 
 @contextmanager

@@ -75,17 +75,15 @@ class Company:
             source = self._history() if keep_last_day else self.files()
             self.say(f"importing a company of {self.users:,} users")
             part = _emptied(self.folder / "books.part")
-            taken = {table: self._import(part, table, source) for table in MEASURED_TABLES}
+            usage = measure(import_table, books=part, table="usage", file=source / "usage.parquet")
+            measure(import_tables, books=part, folder=source, tables=MEASURED_TABLES[1:])
             shutil.copytree(self.folder / "prices", part / "prices", dirs_exist_ok=True)
             shutil.rmtree(self.books, ignore_errors=True)
             part.rename(self.books)
+            taken = {"seconds": usage.process_seconds, "peak_bytes": usage.peak_bytes, **usage.said}
             notes.write_text(json.dumps(taken), "utf-8")
             shutil.rmtree(self.folder / "history", ignore_errors=True)
         return json.loads(notes.read_text("utf-8"))
-
-    def _import(self, books: Path, table: str, source: Path) -> dict[str, Any]:
-        done = measure(import_table, books=books, table=table, file=source / f"{table}.parquet")
-        return {**done.said, "seconds": done.process_seconds, "peak_bytes": done.peak_bytes}
 
     def _history(self) -> Path:
         history = self.folder / "history"
@@ -155,7 +153,7 @@ def split_last_day(months: int, raw: str, history: str, last_day: str) -> dict[s
             on_last_day = f"{clock} = DATE '{last}'" if table.partitioned else "false"
             parts = [(Path(history) / file.name, f"NOT ({on_last_day})")]
             if table.partitioned:
-                parts.append((Path(last_day) / f"{LAST_DAY}-{file.name}", on_last_day))
+                parts.append((Path(last_day) / f"{name}-{LAST_DAY}.parquet", on_last_day))
             for target, rows in parts:
                 engine.execute(
                     f"COPY (SELECT * FROM read_parquet({sql.text(str(file))}) WHERE {rows}) "
@@ -208,6 +206,15 @@ def import_table(books: str, table: str, file: str) -> dict[str, Any]:
         "rows": result.rows_read, "ingested": result.ingested, "duplicates": result.duplicates,
         "bytes": Path(file).stat().st_size,
     }  # fmt: skip
+
+
+def import_tables(books: str, folder: str, tables: list[str]) -> dict[str, Any]:
+    """Import the files of a folder, `TABLE.parquet` or `TABLE-*.parquet`, as far as they are there."""
+    taken: dict[str, Any] = {}
+    for table in tables:
+        for file in sorted(Path(folder).glob(f"{table}*.parquet")):
+            taken[table] = import_table(books, table, str(file))
+    return taken
 
 
 def _new_books(folder: str) -> Any:

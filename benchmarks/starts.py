@@ -25,11 +25,11 @@ def run(bench: Bench) -> tuple[list[Figure], dict[str, Any]]:
     command_seconds(["overview", str(books)], repeats=1)
     bench.say("the overview and the help page, several times")
     durations = {
-        "overview": command_seconds(["overview", str(books)], repeats=2 * bench.repeats + 1),
+        "overview": command_seconds(["overview", str(books)], repeats=2 * bench.repeats - 1),
         "overview_cold": command_seconds(
             ["overview", str(books)], repeats=2 * bench.repeats - 1, before=forget
         ),
-        "help": command_seconds(["--help"], repeats=4 * bench.repeats + 1),
+        "help": command_seconds(["--help"], repeats=4 * bench.repeats - 3),
     }
     figures = [Figure(name, median(each), _beside(each)) for name, each in durations.items()]
     return figures, durations

@@ -69,7 +69,10 @@ KINDS = {
 
 OPTION_HEAD = (Label("option", "选项"), Label("meaning", "含义"))
 SHARED = {
-    "view": ("period", "currency", "as_of", "engine", "channel", "cohort", "model", "product", "provider"),
+    "view": (
+        *("period", "currency", "as_of", "known_at", "engine"),
+        *("channel", "cohort", "model", "product", "provider"),
+    ),
     "output": ("as_json", "as_csv", "no_bom", "ascii_only", "lang"),
 }
 """Options that many commands take, by the names of their parameters; a block of their own shows them once."""

@@ -196,7 +196,7 @@ def a_long_story(folder: Path, seed: int, events: int) -> None:
     for number in range(events):
         event = company.chance.choice(Company.EVENTS)
         event(company, company.chance.randrange(8))
-        if company.chance.random() < 0.4 or number + 1 == events:
+        if company.chance.random() < 0.3 or number + 1 == events:
             company.expect_same_as_fresh(f"{number}: {event.__name__} (seed {seed})")
 
 

@@ -58,19 +58,19 @@ def test_each_failure_has_its_code_and_words(run, failing, error, code, english,
 
 def test_a_block_says_what_where_cause_and_next_step():
     error = errors.InputError(
-        "no column 'at'", where="a.csv:1", cause="another layout", remedy="use --mapping"
+        "no column 'at'", where="a.csv:1", cause="another layout", remedy="add --mapping"
     )
     assert failures.block(error, "en").split("\n") == [
         "Error: no column 'at'",
         "  Where: a.csv:1",
         "  Likely cause: another layout",
-        "  Next step: use --mapping",
+        "  Next step: add --mapping",
     ]
     assert failures.block(error, "zh").split("\n") == [
         "错误：no column 'at'",
         "  位置：a.csv:1",
         "  原因：another layout",
-        "  下一步：use --mapping",
+        "  下一步：add --mapping",
     ]
 
 

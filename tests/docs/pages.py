@@ -37,7 +37,7 @@ def run_as_written(commands: str, folder: Path, bin_folder: Path) -> str:
         name: value for name, value in os.environ.items() if not name.startswith(("BREAKEVEN_", "LC_"))
     }
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", commands.replace('PATH="$PWD/.venv/bin:', f'PATH="{bin_folder}:')],
+        ["bash", "-euo", "pipefail", "-c", commands],
         cwd=folder,
         env=environment
         | {"PATH": path, "LANG": "C.UTF-8", "PYTHONPATH": str(ROOT / "src"), "COLUMNS": "250"},

@@ -34,6 +34,12 @@ def test_the_head_says_whose_figures_these_are():
     assert english[-2] == "! 0.3% of tokens have no price and are in no cost figure."
 
 
+def test_the_head_leaves_out_what_a_view_does_not_have():
+    view = View("v", Label("V", "视"), Envelope("b", "", "UTC", ""), ())
+    assert render_text(view).split("\n")[1] == "b · time zone UTC"
+    assert render_text(view, "zh").split("\n")[1] == "b · 时区 UTC"
+
+
 def test_columns_line_up_in_both_languages():
     for language in ("en", "zh"):
         lines = render_text(sample.view(), language).split("\n")

@@ -113,7 +113,9 @@ def _usage(account: Account) -> Booked:
     values["requests"] = [
         UNCOUNTED if uncounted[bucket] else amount for bucket, amount in enumerate(values["requests"])
     ]
-    values["failed_requests"] = _counts(failed)
+    values["failed_requests"] = [
+        UNCOUNTED if uncounted[bucket] else amount for bucket, amount in enumerate(_counts(failed))
+    ]
     values["unpriced_tokens"] = _counts(unpriced)
     values["inference_api_cost"] = [
         UNPRICED

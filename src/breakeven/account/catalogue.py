@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from breakeven.account.metrics import Measured, Named, Node, Number
+from breakeven.account.metrics import Measured, Named, Node, Number, Positive
 
 MONEY = "money"
 """Unit of amounts: the statement's currency."""
@@ -401,12 +401,12 @@ burn = _metric(
     "付现支出减客户回款", better="down",
 )  # fmt: skip
 runway_months = _metric(
-    "runway_months", "Runway", "现金可支撑月数", "months", cash / burn,
+    "runway_months", "Runway", "现金可支撑月数", "months", cash / Positive(burn),
     "unrestricted cash over the month's net burn", "可自由支配现金除以当月净消耗", better="up",
 )  # fmt: skip
 runway_months_with_credit = _metric(
     "runway_months_with_credit", "Runway counting credit as cash", "把额度当现金的可支撑月数", "months",
-    (cash + restricted_credit) / (burn + credit_used),
+    (cash + restricted_credit) / Positive(burn + credit_used),
     "cash and restricted credit over burn and credit used: what it would be if credit were cash",
     "现金与专用额度之和除以净消耗与额度消耗之和：假如额度就是现金", better="up",
 )  # fmt: skip

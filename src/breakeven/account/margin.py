@@ -67,8 +67,8 @@ def cost_by(account: Account, *dimensions: str, buckets: Sequence[int] | None = 
             continue
         for part in parts:
             line = lines.setdefault(part.key, CostLine(part.key))
-            for name in COUNTS:
-                line.counts[name] += part.counts[name]
+            for name, value in part.counts.items():
+                line.counts[name] = line.counts.get(name, 0) + value
             line.bought += part.bought
             line.fleet += part.fleet
             line.listed += part.listed

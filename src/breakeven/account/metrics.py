@@ -33,6 +33,7 @@ class Missing:
 
 
 Amount = Decimal | Missing
+NOT_POSITIVE = Missing("it is not above zero, so there is nothing to divide by", "该值不大于零，无从相除")
 ZERO_DENOMINATOR = Missing("the denominator is zero", "分母为零")
 
 
@@ -67,6 +68,13 @@ class Number(Node):
 
 
 @dataclass(frozen=True)
+class Positive(Node):
+    """A node that has no value unless it is above zero: months of cash mean nothing when none is burnt."""
+
+    node: Node
+
+
+@dataclass(frozen=True)
 class Operation(Node):
     """Two nodes and what joins them."""
 
@@ -90,7 +98,7 @@ def measures_of(node: Node) -> tuple[str, ...]:
             return (node.id,)
         case Operation():
             return tuple(dict.fromkeys(measures_of(node.left) + measures_of(node.right)))
-        case Named():
+        case Named() | Positive():
             return measures_of(node.node)
         case _:
             return ()
@@ -113,6 +121,9 @@ def on_decimals(node: Node, measure: Callable[[str], Amount]) -> Amount:
             return node.value
         case Named():
             return on_decimals(node.node, measure)
+        case Positive():
+            amount = on_decimals(node.node, measure)
+            return amount if isinstance(amount, Missing) or amount > 0 else NOT_POSITIVE
         case Operation():
             left, right = on_decimals(node.left, measure), on_decimals(node.right, measure)
             if isinstance(left, Missing) or isinstance(right, Missing):
@@ -152,6 +163,9 @@ def on_columns(node: Node, column: Callable[[str], Any]) -> Any:
             return ibis.literal(node.value)
         case Named():
             return on_columns(node.node, column)
+        case Positive():
+            value = on_columns(node.node, column)
+            return ibis.ifelse(value > 0, value, ibis.null())
         case Operation():
             left, right = on_columns(node.left, column), on_columns(node.right, column)
             match node.operator:
@@ -179,6 +193,9 @@ def on_arrays(node: Node, array: Callable[[str], Any]) -> Any:
             return np.float64(node.value)
         case Named():
             return on_arrays(node.node, array)
+        case Positive():
+            value = np.asarray(on_arrays(node.node, array), dtype=np.float64)
+            return np.where(value > 0, value, np.nan)
         case Operation():
             left, right = on_arrays(node.left, array), on_arrays(node.right, array)
             match node.operator:
@@ -206,11 +223,13 @@ def formula(node: Node) -> str:
             return node.id
         case Number():
             return f"{node.value:,}"
+        case Positive():
+            return formula(node.node)
         case Operation():
             left, right = formula(node.left), formula(node.right)
             if node.operator in "*/":
                 left = f"({left})" if _is_sum(node.left) else left
-                right = f"({right})" if isinstance(node.right, Operation) else right
+                right = f"({right})" if isinstance(_inside(node.right), Operation) else right
             elif node.operator == "-" and _is_sum(node.right):
                 right = f"({right})"
             return f"{left} {node.operator} {right}"
@@ -218,5 +237,10 @@ def formula(node: Node) -> str:
             raise TypeError(f"not a metric node: {node!r}")
 
 
+def _inside(node: Node) -> Node:
+    return _inside(node.node) if isinstance(node, Positive) else node
+
+
 def _is_sum(node: Node) -> bool:
+    node = _inside(node)
     return isinstance(node, Operation) and node.operator in "+-"

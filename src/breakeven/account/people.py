@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from breakeven.account.current_rows import current_rows
 from breakeven.ledger.books import Books
 from breakeven.ledger.tables import TABLES
-from breakeven.periods import ONE_DAY, Period, month_of, next_month
+from breakeven.periods import Period, month_of, next_month
 
 if TYPE_CHECKING:
     from breakeven.engine.session import Engine
@@ -59,6 +59,7 @@ class People:
         self, books: Books, folder: Path, state: dict[str, Any], engine: Callable[[], Engine]
     ) -> None:
         self.books, self.folder, self.state, self._engine = books, folder, dict(state), engine
+        self._months: list[date] | None = None
 
     @property
     def epoch(self) -> int:
@@ -69,6 +70,7 @@ class People:
         """Bring users and paid windows up to date with the ledger."""
         change = self._refresh_users()
         self._refresh_windows()
+        self._months = None
         return change
 
     def _refresh_users(self) -> Change:
@@ -221,8 +223,8 @@ class People:
     def _view(self, engine: Engine, name: str, key: str, schema: pa.Schema) -> None:
         engine.view(name, [str(self.folder / part) for part in self.state.get(key, [])], schema, None)
 
-    def table(self, engine: Engine, span: tuple[date, date] | None, name: str) -> Any:
-        """A table for a rollup: a ledger table, or one of the derived ones, within the days of `span`."""
+    def table(self, engine: Engine, days: Sequence[date] | None, name: str) -> Any:
+        """A table for a rollup: a ledger table, or one of the derived ones, for some days in order."""
         if name in TABLES:
             return current_rows(self.books, engine, name)
         if name == "users":
@@ -231,27 +233,25 @@ class People:
             return self._local_payments(engine)
         if name == "first_acquisitions":
             users = engine.table("users").rename(day="acquired_day")
-            return users.filter((users.day >= span[0]) & (users.day < span[1])) if span else users
+            return users.filter((users.day >= days[0]) & (users.day <= days[-1])) if days else users
         if name == "paid_days":
-            return self._paid_days(engine, span)
+            return self._paid_days(engine, days or ())
         if name == "payer_months":
             return self._payer_months(engine)
         raise KeyError(name)
 
-    def _paid_days(self, engine: Engine, span: tuple[date, date] | None) -> Any:
-        """(user, day) pairs of paid service within the span, each once."""
+    def _paid_days(self, engine: Engine, days: Sequence[date]) -> Any:
+        """(user, day) pairs of paid service on some days in order, each once."""
         import ibis
 
-        first, end = span or (date(1970, 1, 1), date(1970, 1, 2))
         windows = engine.table("paid_windows")
-        windows = windows.filter((windows.first_day < end) & (windows.end_day > first))
-        days = ibis.memtable(
-            pa.table(
-                {"paid_day": pa.array([first + ONE_DAY * n for n in range((end - first).days)], pa.date32())}
-            )
+        if days:
+            windows = windows.filter((windows.first_day <= days[-1]) & (windows.end_day > days[0]))
+        chosen = ibis.memtable(pa.table({"paid_day": pa.array(days, pa.date32())}))
+        pairs = windows.join(
+            chosen, [chosen.paid_day >= windows.first_day, chosen.paid_day < windows.end_day]
         )
-        pairs = windows.join(days, [days.paid_day >= windows.first_day, days.paid_day < windows.end_day])
-        return pairs.select(paid_user_id=windows.user_id, paid_day=days.paid_day).distinct()
+        return pairs.select(paid_user_id=windows.user_id, paid_day=chosen.paid_day).distinct()
 
     def _payer_months(self, engine: Engine) -> Any:
         import ibis
@@ -270,11 +270,13 @@ class People:
 
     def months(self) -> list[date]:
         """Months in which somebody had a paid service, up to the last covered day of any table."""
-        span = self.books.coverage().span()
-        firsts = [entry["first_day"] for entry in self._windows_state() if entry["first_day"]]
-        if span is None or not firsts:
-            return []
-        return list(Period(month_of(date.fromisoformat(min(firsts))), span.end).months())
+        if self._months is None:
+            span = self.books.coverage().span()
+            firsts = [entry["first_day"] for entry in self._windows_state() if entry["first_day"]]
+            self._months = []
+            if span is not None and firsts:
+                self._months += Period(month_of(date.fromisoformat(min(firsts))), span.end).months()
+        return self._months
 
     def paying_print(self, first: date, end: date) -> str:
         """Names the paid windows that can touch the days from `first` up to `end`."""

@@ -33,7 +33,7 @@ from breakeven.account.people import People
 from breakeven.ledger.books import Books
 from breakeven.ledger.store import StoredFile
 from breakeven.ledger.tables import TABLES
-from breakeven.periods import ONE_DAY, month_of, next_month
+from breakeven.periods import month_of, next_month
 
 if TYPE_CHECKING:
     from breakeven.engine.session import Engine
@@ -43,6 +43,9 @@ pc: Any = pyarrow.compute
 
 FORMAT = 2
 """Raise when a rollup's definition changes: stored rows of older formats are computed again."""
+
+CHUNK_ROWS = 20_000_000
+"""Rows of a ledger table read by one computation, unless a single day has more."""
 
 Progress = Callable[[str], None]
 
@@ -158,7 +161,7 @@ class RollupStore:
         for unit in known.keys() - wanted.keys():
             del known[unit]
         self.computed_days[rollup.name] = len(dirty)
-        for chunk in _chunks(dirty, rollup):
+        for chunk in _chunks(dirty, rollup, files):
             self._progress(f"{rollup.name}: {chunk[0]}" + (f" .. {chunk[-1]}" if len(chunk) > 1 else ""))
             self._compute(rollup, chunk, files, people)
             part = self._part
@@ -201,8 +204,8 @@ class RollupStore:
         if not rollup.of_windows:
             self.books.view(self.engine, rollup.table, chosen)
         people.view(self.engine)
-        span = (date.fromisoformat(days[0]), date.fromisoformat(days[-1]) + ONE_DAY) if days else None
-        inputs = Inputs(partial(people.table, self.engine, span), self._cuts)
+        read = partial(people.table, self.engine, [date.fromisoformat(day) for day in days])
+        inputs = Inputs(read, self._cuts)
         expression = rollup.build(inputs)
         if rollup.of_windows:
             expression = expression.filter(
@@ -311,12 +314,18 @@ def _days_of(unit: str, rollup: Rollup, files: Mapping[str, list[StoredFile]]) -
     return sorted(day for day in files if first <= date.fromisoformat(day) < end)
 
 
-def _chunks(units: set[str], rollup: Rollup) -> list[list[str]]:
-    """Units computed together: a calendar month of days at a time keeps memory flat."""
-    months: dict[str, list[str]] = {}
+def _chunks(units: set[str], rollup: Rollup, files: Mapping[str, list[StoredFile]]) -> list[list[str]]:
+    """Units computed together: as many as keep memory flat, for each computation has a price of its own."""
+    chunks: list[list[str]] = []
+    room = 0
     for unit in sorted(units):
-        months.setdefault("all" if rollup.of_windows else unit[:7], []).append(unit)
-    return list(months.values())
+        rows = sum(file.row_count for day in _days_of(unit, rollup, files) for file in files[day])
+        if not chunks or rows > room:
+            chunks.append([])
+            room = CHUNK_ROWS
+        chunks[-1].append(unit)
+        room -= rows
+    return chunks
 
 
 def _plain(rows: pa.Table) -> pa.Table:

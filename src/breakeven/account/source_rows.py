@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,14 +80,26 @@ class Found:
     rows: list[dict[str, Any]]
 
 
-def find_rows(account: Account, measure: str, period: Period, limit: int) -> list[Found]:
-    """The rows behind a measure in a period, newest day last, at most `limit` per table."""
+def find_rows(
+    account: Account,
+    measure: str,
+    period: Period,
+    limit: int,
+    filters: Mapping[str, tuple[str, ...]] | None = None,
+) -> list[Found]:
+    """The rows behind a measure in a period, newest day last, at most `limit` per table.
+
+    `filters` narrow the tables that have such a column (channel, model, product, provider).
+    """
     files = {batch.batch_id: batch.facts["file"] for batch in account.books.batches()}
     found: list[Found] = []
     with DuckDBEngine() as engine:
         for origin in origins(account, measure):
             account.books.view(engine, origin.table)
             where = f"({origin.condition}) AND ({_in_period(account, origin, period)})"
+            for column in TABLES[origin.table].columns:
+                if filters and column.name in filters:
+                    where += f" AND {sql.name(column.name)} IN ({sql.texts(filters[column.name])})"
             table = sql.name(origin.table)
             [(count,)] = engine.rows(f"SELECT count(*) FROM {table} WHERE {where}")
             clock = sql.name(TABLES[origin.table].clock)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from breakeven.cli.bilingual import command
 from breakeven.cli.options import ViewOptions, books_argument, view_options
-from breakeven.cli.views import run_view
+from breakeven.cli.views import allow_filters, run_view
 
 if TYPE_CHECKING:
     from breakeven.account.account import Account
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @view_options
 def cash(books: Path, options: ViewOptions) -> None:
     """Show the money left."""
+    allow_filters(options)
 
     def build(account: Account) -> View:
         from breakeven.report.views.cash import cash_view

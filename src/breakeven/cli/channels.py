@@ -9,7 +9,7 @@ import click
 
 from breakeven.cli.bilingual import command, option
 from breakeven.cli.options import ViewOptions, books_argument, view_options
-from breakeven.cli.views import run_view
+from breakeven.cli.views import allow_filters, run_view
 
 if TYPE_CHECKING:
     from breakeven.account.account import Account
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 @view_options
 def channels(books: Path, dimension: Dimension, options: ViewOptions) -> None:
     """Show the channels."""
+    allow_filters(options, "channel")
 
     def build(account: Account) -> View:
         from breakeven.report.views.growth import channels_view

@@ -10,7 +10,7 @@ import click
 from breakeven.cli.bilingual import command, option
 from breakeven.cli.options import ViewOptions, books_argument, view_options
 from breakeven.cli.output import emit
-from breakeven.cli.views import account_of
+from breakeven.cli.views import account_of, allow_filters
 from breakeven.errors import UsageError
 
 
@@ -31,6 +31,7 @@ def check(books: Path, tolerance: str | None, options: ViewOptions) -> None:
     """Show the comparison."""
     from breakeven.report.views.check import check_view
 
+    allow_filters(options)
     account = account_of(books, options)
     allowed = account.books.settings.tolerance
     if tolerance is not None:

@@ -9,7 +9,7 @@ import click
 
 from breakeven.cli.bilingual import command, option
 from breakeven.cli.options import ViewOptions, books_argument, view_options
-from breakeven.cli.views import run_view
+from breakeven.cli.views import allow_filters, run_view
 
 if TYPE_CHECKING:
     from breakeven.account.account import Account
@@ -33,10 +33,16 @@ if TYPE_CHECKING:
 @view_options
 def cohorts(books: Path, split: str, options: ViewOptions) -> None:
     """Show the cohorts."""
+    allow_filters(options, "channel", "cohort")
 
     def build(account: Account) -> View:
         from breakeven.report.views.growth import cohorts_view
 
-        return cohorts_view(account, by_channels=split == "channel", only=options.filters.get("channel", ()))
+        return cohorts_view(
+            account,
+            by_channels=split == "channel",
+            only=options.filters.get("channel", ()),
+            months=options.filters.get("cohort", ()),
+        )
 
     run_view(books, options, f"cohorts-{split}", build)

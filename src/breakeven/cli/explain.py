@@ -9,7 +9,7 @@ import click
 from breakeven.cli.bilingual import command
 from breakeven.cli.options import ViewOptions, books_argument, view_options
 from breakeven.cli.output import emit
-from breakeven.cli.views import account_of
+from breakeven.cli.views import account_of, allow_filters
 
 
 @command(
@@ -24,5 +24,6 @@ def explain(books: Path, metric: str, options: ViewOptions) -> None:
     """Show where a number comes from."""
     from breakeven.report.views.explain import explain_view, known_metric
 
+    allow_filters(options)
     name = known_metric(metric)
     emit(explain_view(account_of(books, options), name), options)

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from breakeven.cli.bilingual import command
 from breakeven.cli.options import ViewOptions, books_argument, view_options
-from breakeven.cli.views import run_view
-from breakeven.errors import UsageError
+from breakeven.cli.views import allow_filters, run_view
 
 if TYPE_CHECKING:
     from breakeven.account.account import Account
@@ -20,11 +19,7 @@ if TYPE_CHECKING:
 @view_options
 def income(books: Path, options: ViewOptions) -> None:
     """Show the statement."""
-    if options.filters:
-        raise UsageError(
-            "the income statement is of the whole company",
-            remedy="filter `breakeven cost`, `channels` or `cohorts` instead",
-        )
+    allow_filters(options)
 
     def build(account: Account) -> View:
         from breakeven.report.views.income import income_view

@@ -50,6 +50,7 @@ class ViewOptions(Output):
     period: Period | None = None
     currency: str | None = None
     as_of: datetime | None = None
+    known_at: date | None = None
     engine: str = "duckdb"
     filters: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]], hash=False)
 
@@ -97,7 +98,7 @@ def view_options(function: AnyFunction) -> AnyFunction:
     @wraps(function)
     def gathered(*arguments: Any, **given: Any) -> Any:
         fields = _output_fields(given)
-        for name in ("period", "currency", "as_of", "engine"):
+        for name in ("period", "currency", "as_of", "known_at", "engine"):
             fields[name] = given.pop(name)
         chosen = {name: given.pop(name) for name in FILTERS}
         fields["filters"] = {name: values for name, values in chosen.items() if values}
@@ -143,6 +144,18 @@ def moment(text: str) -> datetime:
             f"cannot read the time {text!r}", remedy="write 2024-08-31 or 2024-08-31T12:00:00Z"
         ) from None
     return (instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant).astimezone(UTC)
+
+
+def day(text: str) -> date:
+    """A calendar day.
+
+    >>> day("2024-08-31")
+    datetime.date(2024, 8, 31)
+    """
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"cannot read the day {text!r}", remedy="write 2024-08-31") from None
 
 
 def currency_code(text: str) -> str:
@@ -204,6 +217,13 @@ _VIEW: list[Callable[[Any], Any]] = [
         zh="以此币种显示金额。",
     ),
     moment_option,
+    option(
+        "--known-at",
+        metavar="DAY",
+        callback=_converted(day),
+        en="Price with what was known on that day.",
+        zh="按该日已知的价格计价。",
+    ),
     option(
         "--engine",
         default="duckdb",

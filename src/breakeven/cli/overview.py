@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from breakeven.cli.bilingual import command
 from breakeven.cli.options import ViewOptions, books_argument, view_options
-from breakeven.cli.views import run_view
+from breakeven.cli.views import allow_filters, run_view
 
 if TYPE_CHECKING:
     from breakeven.account.account import Account
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @view_options
 def overview(books: Path, options: ViewOptions) -> None:
     """Show the overview."""
+    allow_filters(options)
 
     def build(account: Account) -> View:
         from breakeven.report.views.overview import overview_view

@@ -18,12 +18,8 @@ from breakeven.pricing.listing import differences, prices_through_time
 from breakeven.pricing.price_book import SHIPPED_FOLDER, PriceBook
 from breakeven.pricing.terms import Side
 from breakeven.report.view_model import Envelope
-from breakeven.report.views.prices import (
-    price_changes_view,
-    price_check_view,
-    price_import_view,
-    prices_view,
-)
+from breakeven.report.views.price_cards import price_check_view, price_import_view
+from breakeven.report.views.prices import price_changes_view, prices_view
 
 PRICES_FOLDER = "prices"
 

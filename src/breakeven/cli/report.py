@@ -9,7 +9,7 @@ import click
 
 from breakeven.cli.bilingual import command, option
 from breakeven.cli.options import ViewOptions, books_argument, view_options
-from breakeven.cli.views import account_of
+from breakeven.cli.views import account_of, allow_filters
 from breakeven.errors import UsageError
 
 
@@ -33,6 +33,7 @@ from breakeven.errors import UsageError
 @view_options
 def report(books: Path, target: Path, static: bool, options: ViewOptions) -> None:
     """Write the report."""
+    allow_filters(options)
     text = report_html(books, options, static=static)
     if str(target) == "-":
         sys.stdout.write(text)

@@ -9,7 +9,7 @@ import click
 from breakeven.cli.bilingual import command, option
 from breakeven.cli.options import ViewOptions, books_argument, view_options
 from breakeven.cli.output import emit
-from breakeven.cli.views import account_of
+from breakeven.cli.views import account_of, allow_filters
 
 
 @command(
@@ -32,6 +32,7 @@ def rows(books: Path, metric: str, limit: int, options: ViewOptions) -> None:
     """Show source rows."""
     from breakeven.report.views.explain import known_metric, rows_view
 
+    allow_filters(options, "channel", "model", "product", "provider")
     name = known_metric(metric)
     account = account_of(books, options)
-    emit(rows_view(account, name, options.period or account.buckets.span, limit), options)
+    emit(rows_view(account, name, options.period or account.buckets.span, limit, options.filters), options)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from breakeven import __version__
 from breakeven.cli.options import ViewOptions
 from breakeven.cli.output import emit, progress
+from breakeven.errors import UsageError
 from breakeven.ledger.settings import read_settings
 from breakeven.ledger.stamp import stamp
 from breakeven.report.view_model import View
@@ -33,6 +34,14 @@ def run_view(books: Path, options: ViewOptions, name: str, build: Callable[[Acco
     emit(view, options)
 
 
+def allow_filters(options: ViewOptions, *allowed: str) -> None:
+    """Refuse filters that a view would not heed: a figure must never be wider than what was asked for."""
+    for name in options.filters:
+        if name not in allowed:
+            remedy = f"it takes {', '.join('--' + key for key in allowed)}" if allowed else "leave it out"
+            raise UsageError(f"this view cannot be filtered by --{name}", remedy=remedy)
+
+
 def account_of(books: Path, options: ViewOptions) -> Account:
     """Open the account that the options ask for."""
     from breakeven.account.account import open_account
@@ -41,7 +50,12 @@ def account_of(books: Path, options: ViewOptions) -> Account:
     opened = open_books(books, as_of=options.as_of)
     with progress() as say:
         account = open_account(
-            opened, period=options.period, currency=options.currency, engine=options.engine, progress=say
+            opened,
+            period=options.period,
+            currency=options.currency,
+            engine=options.engine,
+            known_at=options.known_at,
+            progress=say,
         )
         say("computing")
         account.facts  # noqa: B018 - while the progress shows
@@ -54,7 +68,9 @@ def _stored_path(books: Path, options: ViewOptions, name: str) -> Path | None:
         return None
     period = options.period.label if options.period else ""
     filters = sorted((key, values) for key, values in options.filters.items())
-    said = repr((__version__, stamp(books, SHIPPED_CARDS), name, period, options.currency, filters))
+    said = repr(
+        (__version__, stamp(books, SHIPPED_CARDS), name, period, options.currency, options.known_at, filters)
+    )
     return books / ".cache" / "views" / f"{name}-{hashlib.sha256(said.encode()).hexdigest()[:16]}.json"
 
 

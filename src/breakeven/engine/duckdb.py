@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import warnings
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -92,7 +93,8 @@ class DuckDBEngine:
 
     def table(self, name: str) -> Any:
         """See `Engine.table`."""
-        return self._ibis().table(name)
+        with _old_names():
+            return self._ibis().table(name)
 
     def local_day(self, instant: Any, zone: str) -> Any:
         """See `Engine.local_day`."""
@@ -110,7 +112,7 @@ class DuckDBEngine:
         """See `Engine.arrow`; the generated SQL travels with an error."""
         backend = self._ibis()
         try:
-            with _translated():
+            with _translated(), _old_names():
                 return backend.to_pyarrow(expression)
         except duckdb.Error as error:
             raise RuntimeError(f"{error}\n\nwhile running:\n{backend.compile(expression)}") from error
@@ -135,6 +137,14 @@ class DuckDBEngine:
 
 
 _DISK_FULL = ("No space left", "Disk quota exceeded", "File too large", "Could not truncate")
+
+
+@contextmanager
+def _old_names() -> Generator[None]:
+    """Ibis 12 calls DuckDB by a name that DuckDB 2 has replaced: that is no news to our users."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "fetch_arrow_table", DeprecationWarning)
+        yield
 
 
 @contextmanager

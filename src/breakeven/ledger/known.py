@@ -1,8 +1,9 @@
 """What the books already know of a landed file's rows: duplicates, new versions, and the rows to write.
 
 A row's key is (source, source_id). Same key and same content: a duplicate, dropped. Same key and other
-content: a new version. Keys are compared by 64-bit hash first, and only suspects by a 128-bit digest, so a
-file without duplicates costs one integer per row.
+content: a new version. Keys are compared by 64-bit hash first, so a file without duplicates costs one
+integer per row; then hashes of keys and contents together (128 bits); and what is left, which is new
+versions and chance, by the key itself.
 """
 
 from __future__ import annotations
@@ -19,8 +20,7 @@ from breakeven.ledger.tables import LedgerTable
 if TYPE_CHECKING:
     from deltalake import DeltaTable
 
-_DIGEST = "md5_number(source || chr(31) || source_id)"
-_TABLES = ("suspects", "fresh", "known_rows", "versioned", "dropped")
+_TABLES = ("suspects", "fresh", "dropped", "news", "versioned", "earlier")
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Known:
     """
 
     duplicates: int = 0
-    versions: int = 0
     against: dict[str, int] = field(default_factory=dict[str, int])
+    versions: int = 0
     revised_days: tuple[str, ...] = ()
 
 
@@ -48,59 +48,72 @@ def find_known(engine: DuckDBEngine, store: TableStore, base: DeltaTable) -> Kno
     engine.execute(
         "CREATE TEMP TABLE suspects AS "
         "SELECT key FROM keys WHERE key IS NOT NULL GROUP BY key HAVING count(*) > 1 "
-        f"UNION SELECT {KEY} AS key FROM booked SEMI JOIN keys ON {KEY} = keys.key"
+        f"UNION ALL SELECT {KEY} AS key FROM booked SEMI JOIN keys ON {KEY} = keys.key"
     )
     [(suspects,)] = engine.rows("SELECT count(*) FROM suspects")
     if suspects == 0:
         return Known()
-    _compare(engine, store.table)
+    _drop_repetitions(engine, store.table)
+    [(news,)] = engine.rows("SELECT count(*) FROM news")
+    if news:
+        _number_versions(engine, store.table)
     [(dropped,)] = engine.rows("SELECT count(*) FROM dropped")
-    [(versions,)] = engine.rows("SELECT count(*) FROM versioned WHERE version > 1")
     against = engine.rows(
-        "SELECT batch_id, count(*) FROM (SELECT DISTINCT fresh._row, known_rows.batch_id FROM fresh "
-        "JOIN dropped USING (_row) JOIN known_rows USING (id, content)) GROUP BY batch_id ORDER BY batch_id"
+        "SELECT batch_id, count(*) FROM dropped WHERE batch_id IS NOT NULL GROUP BY ALL ORDER BY ALL"
     )
-    days: list[tuple[object]] = []
-    if versions:
-        days = engine.rows(
-            "SELECT DISTINCT CAST(day AS VARCHAR) AS day FROM "
-            "(SELECT id, day FROM known_rows UNION ALL SELECT id, day FROM fresh) "
-            "SEMI JOIN (SELECT id FROM versioned WHERE version > 1) USING (id) "
-            "WHERE day IS NOT NULL ORDER BY day"
-        )
-    return Known(dropped, versions, dict(against), tuple(str(day) for (day,) in days))
+    return Known(dropped, dict(against), *(_revisions(engine) if news else ()))
 
 
-def _compare(engine: DuckDBEngine, table: LedgerTable) -> None:
-    content = f"hash({sql.names(column.name for column in table.columns)})"
+def _drop_repetitions(engine: DuckDBEngine, table: LedgerTable) -> None:
+    """Make `dropped`, rows whose content the books hold, and `news`, the other rows under suspect keys."""
+    # An instant is hashed as a number: the file and the books hold it in different types.
+    values = ", ".join(
+        f"epoch_us({sql.name(column.name)})" if column.kind == "timestamp" else sql.name(column.name)
+        for column in table.columns
+    )
+    suspect = f"SEMI JOIN suspects ON {KEY} = suspects.key"
+    engine.execute(
+        f"CREATE TEMP TABLE fresh AS SELECT _row, {KEY} AS key, hash({values}) AS content "
+        f"FROM incoming {suspect} WHERE _problem IS NULL"
+    )
+    engine.execute(
+        "CREATE TEMP TABLE dropped AS SELECT fresh._row, known.batch_id FROM fresh JOIN "
+        f"(SELECT {KEY} AS key, hash({values}) AS content, batch_id FROM booked {suspect}) AS known "
+        "USING (key, content)"
+    )
+    engine.execute("CREATE TEMP TABLE news AS SELECT * FROM fresh ANTI JOIN dropped USING (_row)")
+
+
+def _number_versions(engine: DuckDBEngine, table: LedgerTable) -> None:
+    """Make `versioned`, the news with their versions, and `earlier`, what lies under the same keys."""
     day = "day" if table.partitioned else "CAST(NULL AS DATE) AS day"
     engine.execute(
-        f"CREATE TEMP TABLE fresh AS SELECT _row, {_DIGEST} AS id, {content} AS content, {day} FROM incoming "
-        f"SEMI JOIN suspects ON {KEY} = suspects.key WHERE _problem IS NULL"
+        f"CREATE TEMP TABLE earlier AS SELECT source, source_id, version, {day} FROM booked "
+        f"SEMI JOIN news ON {KEY} = news.key"
     )
+    # Of each content that is news under its key, the first row counts and the rest is repetition.
     engine.execute(
-        f"CREATE TEMP TABLE known_rows AS SELECT {_DIGEST} AS id, {_as_incoming(content, table)} AS content, "
-        f"version, batch_id, {day} FROM booked SEMI JOIN suspects ON {KEY} = suspects.key"
+        "CREATE TEMP TABLE versioned AS WITH first AS (SELECT source, source_id, content, min(_row) AS _row, "
+        f"arg_min({'day' if table.partitioned else 'NULL::DATE'}, _row) AS day "
+        "FROM incoming JOIN news USING (_row) GROUP BY source, source_id, content), "
+        "top AS (SELECT source, source_id, max(version) AS version FROM earlier GROUP BY source, source_id) "
+        "SELECT _row, source, source_id, day, CAST(coalesce(top.version, 0) + row_number() "
+        "OVER (PARTITION BY source, source_id ORDER BY _row) AS INTEGER) AS version "
+        "FROM first LEFT JOIN top USING (source, source_id)"
     )
-    # Of each distinct content under a key, the first row is news unless the books hold it.
-    engine.execute(
-        "CREATE TEMP TABLE versioned AS "
-        "WITH first AS (SELECT id, content, min(_row) AS _row FROM fresh GROUP BY id, content), "
-        "news AS (SELECT * FROM first ANTI JOIN known_rows USING (id, content)), "
-        "top AS (SELECT id, max(version) AS version FROM known_rows GROUP BY id) "
-        "SELECT news._row, news.id, CAST(coalesce(top.version, 0) + "
-        "row_number() OVER (PARTITION BY news.id ORDER BY news._row) AS INTEGER) AS version "
-        "FROM news LEFT JOIN top USING (id)"
-    )
-    engine.execute("CREATE TEMP TABLE dropped AS SELECT _row FROM fresh ANTI JOIN versioned USING (_row)")
+    engine.execute("INSERT INTO dropped SELECT _row, NULL FROM news ANTI JOIN versioned USING (_row)")
 
 
-def _as_incoming(content: str, table: LedgerTable) -> str:
-    """Booked instants are read as UTC timestamps; hash them as the typed relation has them."""
-    for column in table.columns:
-        if column.kind == "timestamp":
-            content = content.replace(sql.name(column.name), f"({sql.name(column.name)} AT TIME ZONE 'UTC')")
-    return content
+def _revisions(engine: DuckDBEngine) -> tuple[int, tuple[str, ...]]:
+    """How many rows replace others, and the days in which rows with the same key lie."""
+    [(versions,)] = engine.rows("SELECT count(*) FROM versioned WHERE version > 1")
+    days = engine.rows(
+        "SELECT DISTINCT CAST(day AS VARCHAR) AS day FROM (SELECT source, source_id, day FROM earlier "
+        "UNION ALL SELECT source, source_id, day FROM versioned) SEMI JOIN "
+        "(SELECT source, source_id FROM versioned WHERE version > 1) USING (source, source_id) "
+        "WHERE day IS NOT NULL ORDER BY day"
+    )
+    return int(versions), tuple(str(day) for (day,) in days)
 
 
 def _files_of_sources(engine: DuckDBEngine, files: list[StoredFile]) -> list[StoredFile]:

@@ -221,7 +221,8 @@ class _Builder:
         """Raise `InputError` when the file lacks a column that every row needs."""
         if not self.missing:
             return
-        near = {name: difflib.get_close_matches(name, list(self.raw.types), 1, 0.6) for name in self.missing}
+        unread = [name for name in self.raw.types if name not in self.used]
+        near = {name: difflib.get_close_matches(name, unread, 1, 0.6) for name in self.missing}
         similar = ", ".join(f"{name} ~ {found[0]}" for name, found in near.items() if found)
         remedy = "name them in a mapping file (`--mapping`)"
         if "source_id" in self.missing:

@@ -28,6 +28,7 @@ DIMENSIONS: dict[str, tuple[tuple[str, ...], Label]] = {
     "provider": (("provider",), Label("Provider", "供应商")),
 }
 _NONE = "(none)"
+UNKNOWN = "(unknown)"
 _WORDS = {
     _NONE: Label("none", "未填"),
     IDLE: Label("idle fleet", "空闲算力"),
@@ -35,6 +36,7 @@ _WORDS = {
     "free": Label("free", "免费"),
     "paying": Label("paying", "付费"),
     "api": Label("API", "API"),
+    UNKNOWN: Label("unknown: no payments in the books", "未知：账上没有付款记录"),
 }
 USE_LINES = (
     "requests", "failed_requests", "tokens", "cache_hit_rate", "requests_per_active",
@@ -74,12 +76,13 @@ def cost_table(account: Account, name: str, filters: Mapping[str, tuple[str, ...
     currency = account.currency
     asked = [key for key in filters if key in ("channel", "cohort", "model", "product", "provider")]
     split = tuple(dict.fromkeys((*dimensions, *asked)))
+    knows_payers = bool(account.coverage.periods.get("payments"))
     merged: dict[str, CostLine] = {}
     for line in cost_by(account, *split):
         values = dict(zip(split, line.key, strict=True))
         if not all(_text(values[key]) in filters[key] for key in asked):
             continue
-        shown_name = _name(name, values)
+        shown_name = _name(name, values, knows_payers=knows_payers)
         _add(merged.setdefault(shown_name, CostLine((shown_name,))), line)
     lines = sorted(merged.items(), key=lambda item: (-item[1].serving_cost, -item[1].tokens, item[0]))
     rows = [_row(name, key, line, currency) for key, line in lines]
@@ -124,11 +127,13 @@ def _text(value: Any) -> str:
     return f"{value:%Y-%m}" if isinstance(value, date) else str(value)
 
 
-def _name(dimension: str, values: dict[str, Any]) -> str:
+def _name(dimension: str, values: dict[str, Any], *, knows_payers: bool) -> str:
     first = next(iter(values.values()))
     if first in (IDLE, BILLED):
         return str(first)
     if dimension == "tier":
+        if not knows_payers and values["product"] != "api":
+            return UNKNOWN
         return "api" if values["product"] == "api" else "paying" if values["is_paying"] else "free"
     if dimension == "model":
         return f"{_text(values['provider'])}/{_text(values['model'])}"
@@ -145,7 +150,8 @@ def _row(dimension: str, name: str, line: CostLine, currency: str) -> dict[str, 
         if line.tokens and not unpriced
         else Missing("", "")
     )
-    requests = line.counts["requests"]
+    # Rows that do not say how many requests they hold leave the number unknown.
+    requests = None if line.counts.get("uncounted") else line.counts["requests"]
     per_request = EXACT.divide(cost, Decimal(requests)) if requests and not unpriced else Missing("", "")
     return {
         dimension: name,

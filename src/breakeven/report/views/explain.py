@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 
 from breakeven.account.account import Account
 from breakeven.account.catalogue import METRICS
-from breakeven.account.metrics import Missing, Named, Node, Operation, formula, measures_of
+from breakeven.account.metrics import Missing, Named, Node, Operation, Positive, formula, measures_of
 from breakeven.account.source_rows import Found, find_rows
 from breakeven.errors import UsageError
 from breakeven.periods import Period
@@ -103,17 +104,25 @@ def _direct(node: Node) -> list[str]:
         return [*_direct(node.left), *_direct(node.right)]
     if isinstance(node, Named):
         return [node.id]
+    if isinstance(node, Positive):
+        return _direct(node.node)
     return list(measures_of(node))
 
 
-def rows_view(account: Account, metric_id: str, period: Period, limit: int) -> View:
+def rows_view(
+    account: Account,
+    metric_id: str,
+    period: Period,
+    limit: int,
+    filters: Mapping[str, tuple[str, ...]] | None = None,
+) -> View:
     """The source rows behind a metric: every measure of its tree, table by table."""
     node = METRICS[metric_id].node
     measures = (metric_id,) if node is None else measures_of(node)
     tables: list[Table] = []
     seen: set[tuple[str, str]] = set()
     for measure in measures:
-        for found in find_rows(account, measure, period, limit):
+        for found in find_rows(account, measure, period, limit, filters or {}):
             key = (found.origin.table, found.origin.condition)
             if key not in seen:
                 seen.add(key)

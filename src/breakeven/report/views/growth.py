@@ -141,21 +141,34 @@ def month_table(account: Account, lines: tuple[str, ...], table_id: str = "by_mo
     )
 
 
-def cohorts_view(account: Account, *, by_channels: bool = False, only: tuple[str, ...] = ()) -> View:
+def cohorts_view(
+    account: Account,
+    *,
+    by_channels: bool = False,
+    only: tuple[str, ...] = (),
+    months: tuple[str, ...] = (),
+) -> View:
     """The cohort triangle in users, revenue, cost and contribution, and payback so far."""
     account.facts  # noqa: B018
-    found = chosen_cohorts(account, by_channels=by_channels, only=only)
+    found = chosen_cohorts(account, by_channels=by_channels, only=only, months=months)
     tables = (payback_table(account, found), *(triangle_table(account, found, what) for what in TRIANGLES))
     needs = ("acquisitions", "activity", "usage", "payments")
     return View("cohorts", Label("Cohorts", "同期群"), envelope(account, needs=needs), tables)
 
 
 def chosen_cohorts(
-    account: Account, *, by_channels: bool = False, only: tuple[str, ...] = ()
+    account: Account,
+    *,
+    by_channels: bool = False,
+    only: tuple[str, ...] = (),
+    months: tuple[str, ...] = (),
 ) -> list[Cohort]:
-    """Cohorts, of some channels only when named."""
-    found = cohorts(account, by_channels=by_channels or bool(only))
-    return [cohort for cohort in found if not only or cohort.key.channel in only]
+    """Cohorts; of some channels, or some months (`2024-03`) only when named."""
+    return [
+        cohort
+        for cohort in cohorts(account, by_channels=by_channels or bool(only))
+        if (not only or cohort.key.channel in only) and (not months or f"{cohort.key.month:%Y-%m}" in months)
+    ]
 
 
 TRIANGLES: dict[str, Label] = {

@@ -1,4 +1,4 @@
-"""Rate cards as views: prices through time, what differs, what a check found, what an import wrote.
+"""Prices as views: through time, and what differs between two price books.
 
 People get one table per side and currency, so that the unit stands in its title, without columns that say
 nothing. Machines (`for_people=False`) get one table whose columns never change, the currency among them.
@@ -10,14 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
-from pathlib import Path
 
-from breakeven.pricing.card_check import Finding
-from breakeven.pricing.genai_prices import ImportReport
 from breakeven.pricing.listing import NOT_PRICED, PriceChange, PriceRow
-from breakeven.pricing.price_book import SHIPPED_FOLDER, SHIPPED_LAYER
 from breakeven.pricing.terms import TOKEN_CLASSES
-from breakeven.report.phrases import failure_in_chinese
 from breakeven.report.view_model import Column, Envelope, Label, Table, Value, View
 
 Row = dict[str, Value]
@@ -35,7 +30,6 @@ _CHANGES = {
     "removed": Label("removed", "删除"),
     "changed": Label("changed", "变更"),
 }
-_SEVERITIES = {"error": Label("error", "错误"), "warning": Label("warning", "提示")}
 _CHANGE = Column("change", Label("Change", "变化"), words=_CHANGES)
 _PROVIDER = Column("provider", Label("Provider", "服务商"))
 _MODEL = Column("model", Label("Model", "模型"))
@@ -92,70 +86,6 @@ def price_changes_view(
         columns = (_CHANGE, *_NAMES, *old, *_CLASSES, _PER_REQUEST, *_EVIDENCE)
         tables = (_flat("price_changes", title, columns, [_change_row(change) for change in changes]),)
     return View("price_changes", title, envelope, tables)
-
-
-def price_check_view(
-    findings: Sequence[Finding], books: Path, envelope: Envelope, *, for_people: bool = True
-) -> View:
-    """What is wrong with rate cards or should be known of them; people read places from the books' folder."""
-    title = Label("Check of the rate cards", "价目表检查")
-    findings = [_with_cause_in_chinese(found) for found in findings]
-    rows: list[Row] = [
-        {"severity": found.severity, "where": found.where, "en": found.en, "zh": found.zh}
-        for found in findings
-    ]
-    severity, where = (
-        Column("severity", Label("Severity", "级别"), words=_SEVERITIES),
-        Column("where", Label("Where", "位置")),
-    )
-    columns = (
-        severity,
-        where,
-        Column("en", Label("Finding", "内容")),
-        Column("zh", Label("Finding", "内容")),
-    )
-    if for_people:
-        # A message may begin with the place it is about, which has a column of its own here.
-        said = [_without(found, f"{found.where}: ") for found in findings]
-        rows = [
-            row | {"where": _place(found.where, books), "en": text.en}
-            for row, found, text in zip(rows, findings, said, strict=True)
-        ]
-        columns = (where, severity, _told("Finding", "内容", said))
-    errors = sum(found.severity == "error" for found in findings)
-    warnings = len(findings) - errors
-    note = Label(f"Errors: {errors}. Warnings: {warnings}.", f"错误 {errors} 项，提示 {warnings} 项。")
-    table = Table("price_check", title, columns, tuple(rows), note)
-    return View("price_check", title, envelope, (table,))
-
-
-def price_import_view(
-    report: ImportReport, source: str, envelope: Envelope, *, for_people: bool = True
-) -> View:
-    """Which cards an import wrote, and what of the other price list no card can say."""
-    models, entries, origin = report.model_count, report.entry_count, f"{source} {report.package_version}"
-    written = Table(
-        "written",
-        Label("Cards written", "已写入的价目表"),
-        (Column("card", Label("Card", "价目表")),),
-        tuple({"card": str(path)} for path in report.paths),
-        Label(
-            f"{models:,} models and {entries:,} dated prices from {origin}.",
-            f"{models:,} 个模型、{entries:,} 条带日期的价格，来自 {origin}。",
-        ),
-    )
-    said = [Label(item.en, item.zh) for item in report.left_out]
-    what = tuple(Column(language, Label("What", "内容")) for language in ("en", "zh"))
-    left_out = Table(
-        "left_out",
-        Label("Left out: what a card cannot say", "未导入：价目表无法表达的内容"),
-        (_PROVIDER, _MODEL, *((_told("What", "内容", said),) if for_people else what)),
-        tuple(
-            {"provider": item.provider, "model": item.model, "en": item.en, "zh": item.zh}
-            for item in report.left_out
-        ),
-    )
-    return View("price_import", Label("Imported prices", "导入的价格"), envelope, (written, left_out))
 
 
 def terms_of(row: PriceRow) -> Label:
@@ -271,28 +201,8 @@ def _priced(column: Column, currency: str) -> Column:
 
 def _flat(table: str, title: Label, columns: tuple[Column, ...], rows: Sequence[Row]) -> Table:
     """Every row in one table, its unit beside it; the fee per request is in the currency itself."""
-    units = tuple(f"{row['currency']}/Mtok" for row in rows)
-    return Table(table, title, columns, tuple(rows), row_units=units)
-
-
-def _told(en: str, zh: str, said: Iterable[Label]) -> Column:
-    """A column of sentences, which rows hold in English."""
-    return Column("en", Label(en, zh), words={text.en: text for text in said})
-
-
-def _with_cause_in_chinese(found: Finding) -> Finding:
-    if found.cause is None:
-        return found
-    return replace(found, zh=f"{found.zh}：{failure_in_chinese(found.cause)}")
-
-
-def _without(found: Finding, place: str) -> Label:
-    return Label(found.en.replace(place, ""), found.zh.replace(place, ""))
-
-
-def _place(where: str, books: Path) -> str:
-    """A place as people look for it: from the folder of the books, or among the cards that are shipped."""
-    return where.replace(f"{SHIPPED_FOLDER}/", f"{SHIPPED_LAYER}/").replace(f"{books}/", "", 1)
+    found = tuple({**row, "unit": f"{row['currency']}/Mtok"} for row in rows)
+    return Table(table, title, (*columns, Column("unit", Label("Unit", "单位"))), found)
 
 
 def _before(label: Label) -> Label:
