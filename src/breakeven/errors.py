@@ -23,7 +23,7 @@ class BreakevenError(Exception):
             text += f". Likely cause: {cause}"
         if remedy:
             text += f". Next: {remedy}"
-        super().__init__(text.rstrip(".") + ".")
+        super().__init__(text if text.endswith("?") else text.rstrip(".") + ".")
 
 
 class InputError(BreakevenError):

@@ -123,7 +123,6 @@ def test_spend_and_users_by_channel(company: Stated):
     assert {key: amount for key, amount in stated_spend.items() if amount} == {
         key: amount for key, amount in spend.items() if amount
     }
-    # Users whom nobody bought come without a channel of their own name in some companies: compare by name.
     assert {key: count for key, count in stated_users.items() if count} == {
         key: count for key, count in users.items() if count
     }
@@ -161,7 +160,7 @@ def test_cash_from_customers_and_spend(company: Stated):
 
 
 def test_bills_and_credit_are_paid_once(company: Stated):
-    """Over all months: cash and credit together pay every bill but that of the payment channels, and the ads."""
+    """Over all months, cash and credit together pay the ads and every bill but that of payment channels."""
     account, truth = company
     assert {line["currency"] for line in truth["funding"]} == {"CNY", "USD"}
     span = account.buckets.span

@@ -61,7 +61,8 @@ def find_known(engine: DuckDBEngine, store: TableStore, base: DeltaTable) -> Kno
     against = engine.rows(
         "SELECT batch_id, count(*) FROM dropped WHERE batch_id IS NOT NULL GROUP BY ALL ORDER BY ALL"
     )
-    return Known(dropped, dict(against), *(_revisions(engine) if news else ()))
+    versions, days = _revisions(engine) if news else (0, ())
+    return Known(dropped, dict(against), versions, days)
 
 
 def _drop_repetitions(engine: DuckDBEngine, table: LedgerTable) -> None:
