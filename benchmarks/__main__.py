@@ -19,7 +19,7 @@ from benchmarks.process import ROOT, StepFailedError
 
 FULL_USERS, QUICK_USERS, FULL_MONTHS = 6_000_000, 60_000, 6
 WORK = ROOT / "benchmarks" / "work"
-_DISK_BYTES_PER_USER = 4_200
+_DISK_BYTES_PER_USER = 3_500
 """Measured: files, books and what an import writes in passing, both sizes together."""
 
 _RUN: dict[str, Callable[[Bench], tuple[list[Figure], dict[str, Any]]]] = {
@@ -75,7 +75,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="./run bench",
         description="Measure Breakeven on generated books. The full size, 100 million requests, takes about "
-        "an hour and 25 GB of disk the first time; it writes docs/benchmarks.md and docs/benchmarks.zh.md. "
+        "an hour and 20 GB of disk the first time; it writes docs/benchmarks.md and docs/benchmarks.zh.md. "
         "Other sizes write their page beside results.json.",
     )
     size = parser.add_mutually_exclusive_group()

@@ -40,7 +40,7 @@ def book(
             writer.writeheader()
             writer.writerows(numbered)
         [result] = books.ingest(table, [path], source, covers=covers)
-    refused = [f"row {p.row}, {p.field}: {p.reason}" for p in result.problems]
+    refused = [f"row {p.row}, {p.field}: {p.reason}" for p in result.problems[:5]]
     assert not refused, refused
     assert result.ingested == len(numbered), f"{result.duplicates} rows of {table} were known already"
     return result.batch_id

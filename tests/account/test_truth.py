@@ -5,34 +5,28 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from breakeven.account.account import Account, open_account
+from breakeven.account.account import Account
 from breakeven.account.acquisition import by_channel
 from breakeven.account.retention import active_triangle, new_users_by_day
 from breakeven.account.usage import COUNTS
-from breakeven.ledger.books import open_books
 from breakeven.periods import months_apart
-from breakeven.sources.synthetic.books import write_books
 from breakeven.sources.synthetic.plan import CompanyPlan
+
+from .conftest import booked
 
 pytestmark = pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")
 Stated = tuple[Account, dict[str, Any]]
 
-SIZES = [
-    pytest.param(CompanyPlan(users=400, seed=5, requests_per_user=6.0), id="tiny"),
-    pytest.param(CompanyPlan(users=20_000, seed=8), id="20k users", marks=pytest.mark.slow),
-]
 
-
-@pytest.fixture(scope="module", params=SIZES)
+@pytest.fixture(scope="module", params=["tiny", pytest.param("20k users", marks=pytest.mark.slow)])
 def company(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Stated:
-    folder: Path = tmp_path_factory.mktemp("company") / "books"
-    truth = write_books(request.param, folder)
-    return open_account(open_books(folder)), truth.facts
+    if request.param == "tiny":
+        return request.getfixturevalue("tiny_company")
+    return booked(CompanyPlan(users=20_000, seed=8), tmp_path_factory.mktemp("company") / "books")
 
 
 def labels(account: Account) -> list[str]:

@@ -101,8 +101,8 @@ def test_who_used_it(rollups: Rollups) -> None:
     assert found == {
         (day, True, True, DECEMBER, "first", 0, 0),
         (day, True, False, None, None, 0, 0),
-        # How many tokens came from the cache is not known: then neither is how long the request was.
-        (day, False, False, None, None, None, None),
+        # How many tokens came from the cache is not known: the request is as long as what is known of it.
+        (day, False, False, None, None, 0, None),
         (date(2024, 11, 3), True, True, NOVEMBER, "search", 0, 0),
     }
 

@@ -1,5 +1,6 @@
 """A bad row is named by file, row, field, reason and remedy; the good rows around it are kept."""
 
+# ruff: noqa: DTZ001 - readers get UTC without a zone, and naive times are what some tests are about
 from __future__ import annotations
 
 from datetime import datetime, timedelta

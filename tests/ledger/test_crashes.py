@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import breakeven
+from breakeven.ledger import ingest, lock
 from breakeven.ledger.batch_log import Batch
 from breakeven.ledger.books import Books, open_books
 from breakeven.ledger.lock import writer_lock
@@ -147,6 +148,31 @@ def test_waiting_for_another_import_is_said(books, tmp_path):
         assert process.poll() is None
     output, _ = process.communicate()
     assert (process.returncode, output.splitlines()[-1]) == (0, "done 3 0 0 3")
+
+
+def test_a_writer_whom_no_lock_keeps_away_is_noticed(books, tmp_path, monkeypatch):
+    """Where locks do not work (a network disk, an object store) the log itself keeps two writers apart."""
+    monkeypatch.setattr(lock, "fcntl", None)
+    mine, same = rows("activity", 6), write(tmp_path / "same.csv", rows("activity", 6))
+    others = [write(tmp_path / "other.csv", rows("activity", 4, first=4)), same]
+    find_known = ingest.find_known
+
+    def meanwhile(*given):
+        known = find_known(*given)
+        if others:
+            take(open_books(books.folder), "activity", others.pop(0))
+        return known
+
+    monkeypatch.setattr(ingest, "find_known", meanwhile)
+    # While I compare, somebody brings half of my rows; while they compare, somebody brings all of them.
+    result = take(books, "activity", write(tmp_path / "mine.csv", mine))
+    assert (result.already_imported, result.ingested, result.duplicates) == (True, 0, 6)
+    assert held(books, "activity") == [f"a{i}" for i in range(1, 8)]
+    facts = [batch.facts for batch in books.batches()]
+    assert [(one["file"], one["ingested"], one["duplicates"]) for one in facts] == [
+        ("same.csv", 6, 0),
+        ("other.csv", 1, 3),
+    ]
 
 
 def interrupt_rounds(books: Books, path: Path, *, rounds: int, seed: int) -> None:

@@ -28,7 +28,14 @@ good = st.fixed_dictionaries(
         "sessions": st.integers(0, 9).map(str),
     }
 )
-bad = st.fixed_dictionaries({"source_id": st.sampled_from(["", "b1"]), "user_id": words, "day": st.just("never"), "sessions": st.just("1")})
+bad = st.fixed_dictionaries(
+    {
+        "source_id": st.sampled_from(["", "b1"]),
+        "user_id": words,
+        "day": st.just("never"),
+        "sessions": st.just("1"),
+    }
+)
 files = st.lists(good | bad, min_size=1, max_size=8)
 
 
@@ -39,7 +46,10 @@ def content(record):
 def one_content_per_key(records):
     """The records, each key with the content it first has: without corrections, order cannot matter."""
     first: dict[str, dict[str, str]] = {}
-    return [first.setdefault(record["source_id"], record) if record["day"] != "never" else record for record in records]
+    return [
+        first.setdefault(record["source_id"], record) if record["day"] != "never" else record
+        for record in records
+    ]
 
 
 @contextmanager
@@ -52,7 +62,9 @@ def playground(empty_books):
 
 
 def import_all(books, folder, parts, form="csv"):
-    return [take(books, "activity", write(folder / f"{i}.{form}", part)) for i, part in enumerate(parts) if part]
+    return [
+        take(books, "activity", write(folder / f"{i}.{form}", part)) for i, part in enumerate(parts) if part
+    ]
 
 
 @LAWS
@@ -63,14 +75,24 @@ def test_twice_is_once(empty_books, records, form):
         once, stamp = everything(books, "activity"), books.stamp()
         [again] = import_all(books, folder, [records], form)
         assert (everything(books, "activity"), books.stamp()) == (once, stamp)
-        assert (again.ingested, again.duplicates, again.quarantined) == (0, first.ingested + first.duplicates, first.quarantined)
+        assert (again.ingested, again.duplicates, again.quarantined) == (
+            0,
+            first.ingested + first.duplicates,
+            first.quarantined,
+        )
         # The same rows in another file are no news either.
-        told = take(books, "activity", write(folder / "other.csv", [*records, {**records[0], "day": "never"}]))
+        told = take(
+            books, "activity", write(folder / "other.csv", [*records, {**records[0], "day": "never"}])
+        )
         assert (told.ingested, everything(books, "activity")) == (0, once)
 
 
 @LAWS
-@given(st.lists(files, min_size=2, max_size=3).flatmap(lambda parts: st.tuples(st.just(parts), st.permutations(range(len(parts))))))
+@given(
+    st.lists(files, min_size=2, max_size=3).flatmap(
+        lambda parts: st.tuples(st.just(parts), st.permutations(range(len(parts))))
+    )
+)
 def test_the_order_of_files_does_not_matter(empty_books, drawn):
     parts, order = drawn
     flat = iter(one_content_per_key([record for part in parts for record in part]))

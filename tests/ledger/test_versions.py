@@ -1,4 +1,4 @@
-"""Same key, other content: a new version, reported; readers see only the latest, and undo brings back the older."""
+"""Same key, other content: a new version. Readers see only the latest, and undo brings back the older."""
 
 from __future__ import annotations
 

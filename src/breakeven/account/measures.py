@@ -68,7 +68,7 @@ def _usage(inputs: Inputs) -> Any:
     joined = joined.left_join(
         windows, [joined.user_id == windows.paid_user_id, joined.day == windows.paid_day]
     )
-    whole = joined.uncached_input_tokens + joined.cached_input_tokens + joined.cache_write_tokens
+    whole = _input_tokens(joined)
     per_request = ibis.ifelse(joined.requests > 1, whole // joined.requests, whole)
     seconds = joined["at"].epoch_seconds() % 86_400
     status = joined.status.lower()
@@ -100,6 +100,15 @@ def _usage(inputs: Inputs) -> Any:
         uncounted=_whole(rows.requests.isnull().cast("int64").sum()),
         **{name: _whole(rows[name].sum()) for name in TOKEN_COLUMNS},
     )  # fmt: skip
+
+
+def _input_tokens(rows: Any) -> Any:
+    """All input of a row; an empty count adds nothing to what is known of its length."""
+    return (
+        rows.uncached_input_tokens
+        + rows.cached_input_tokens.fill_null(0)
+        + rows.cache_write_tokens.fill_null(0)
+    )
 
 
 def _step(
@@ -147,7 +156,7 @@ def _api_accounts(inputs: Inputs) -> Any:
 
     usage = inputs.table("usage")
     usage = usage.filter((usage["product"] == "api") & usage.account_id.notnull())
-    whole = usage.uncached_input_tokens + usage.cached_input_tokens + usage.cache_write_tokens
+    whole = _input_tokens(usage)
     per_request = ibis.ifelse(usage.requests > 1, whole // usage.requests, whole)
     seconds = usage["at"].epoch_seconds() % 86_400
     rows = usage.mutate(

@@ -160,7 +160,8 @@ def on_columns(node: Node, column: Callable[[str], Any]) -> Any:
         case Measured():
             return column(node.id)
         case Number():
-            return ibis.literal(node.value)
+            places = max(0, -int(node.value.as_tuple().exponent))
+            return ibis.literal(node.value, type=f"decimal(38, {places})")
         case Named():
             return on_columns(node.node, column)
         case Positive():

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 pc: Any = pyarrow.compute
 """Arrow builds its compute functions when it is imported, so they have no static types."""
 
-FORMAT = 2
+FORMAT = 3
 """Raise when a rollup's definition changes: stored rows of older formats are computed again."""
 
 CHUNK_ROWS = 20_000_000

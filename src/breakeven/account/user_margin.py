@@ -2,14 +2,14 @@
 
 Each user's tokens are costed at the month's average unit cost of the model and token class, so users sum to
 the month's serving cost (up to a trillionth of the currency per token); revenue is what was recognised for
-the user in the month. Ranking happens in the engine; a handful of numbers comes back.
+the user in the month, less what was given back. Ranking happens in the engine; few numbers come back.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -20,13 +20,16 @@ from breakeven.account.people import People
 from breakeven.account.usage import CLASSES
 from breakeven.engine.session import open_engine
 from breakeven.periods import Period
+from breakeven.pricing.fx import NoRate
 
 if TYPE_CHECKING:
     from breakeven.account.account import Account
 
 _PICO = 10**12
-_NANO_TO_PICO = 1000
-FORMAT = 1
+_MICRO = 10**6
+"""Revenue is counted in nano-units times millionths of a rate: 1000 to a trillionth."""
+_TO_PICO = 1000
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,8 @@ class UserMargins:
 
 def user_margins(account: Account, bucket: int) -> UserMargins | None:
     """The distribution over users in one bucket; None when no usage row names its user."""
+    # Who makes a loss does not hang on the statement's currency: it is settled in that of the books.
+    account = replace(account, currency=account.books.settings.currency)
     period = account.buckets.periods[bucket]
     files = [
         file
@@ -145,16 +150,16 @@ def _expression(engine: Any, people: People, account: Account, period: Period, u
         .group_by("user_id")
         .aggregate(cost=lambda t: t.cost.sum().cast("decimal(38, 0)"))
     )
-    revenue = _revenue(people, engine, period, account.currency)
+    revenue = _revenue(people, engine, account, period)
     both = costs.left_join(revenue, costs.user_id == revenue.paying_user_id)
-    earned = both.revenue.cast("decimal(38, 0)").coalesce(_nothing("decimal(38, 0)"))
+    earned = both.earned.cast("decimal(38, 0)").coalesce(_nothing("decimal(38, 0)"))
     users = both.select("user_id", "cost", earned=earned, pays=both.paying_user_id.notnull())
     users = users.mutate(
         rank=ibis.row_number().over(ibis.window(order_by=[users.cost.desc(), users.user_id])),
         all_users=users.count().over(ibis.window()),
     )
     zero = _nothing("decimal(38, 0)")
-    losing = users.cost > users.earned
+    losing = users.cost * _TO_PICO > users.earned
 
     def among(condition: Any) -> Any:
         chosen: Any = ibis.ifelse(condition, users.cost, zero)
@@ -177,28 +182,45 @@ def _expression(engine: Any, people: People, account: Account, period: Period, u
     )
 
 
-def _revenue(people: People, engine: Any, period: Period, currency: str) -> Any:
-    """Recognised subscription and gift revenue per user in the period, in trillionths, rounded down."""
+def _revenue(people: People, engine: Any, account: Account, period: Period) -> Any:
+    """Recognised subscription and gift revenue per user in the period, in trillionths, rounded down.
+
+    Refunds and chargebacks count on their day. Other currencies count at the month's average rate, to six
+    decimals; payments in a currency without a rate are left out.
+    """
     import ibis
 
     payments = people.table(engine, None, "local_payments")
-    payments = payments.filter(
-        payments.kind.isin(["subscription", "gift"])
-        & payments.user_id.notnull()
-        & (payments.currency == currency)
-        & (payments.first_day < period.end)
-        & (payments.end_day > period.first)
-    )
+    back = payments.kind.isin(["refund", "chargeback"])
+    served = payments.kind.isin(["subscription", "gift"])
+    in_service = served & (payments.first_day < period.end) & (payments.end_day > period.first)
+    given_back = back & (payments.day >= period.first) & (payments.day < period.end)
+    payments = payments.filter(payments.user_id.notnull() & (in_service | given_back))
     first: Any = ibis.greatest(payments.first_day, ibis.literal(period.first))
     end: Any = ibis.least(payments.end_day, ibis.literal(period.end))
     net = (payments.amount - payments.tax.coalesce(_nothing("decimal(28, 9)"))) * 1_000_000_000
+    nano = net.cast("int64")
     days = end.delta(first, unit="day").cast("int64")
     term = payments.end_day.delta(payments.first_day, unit="day").cast("int64")
-    share = net.cast("int64") * days // term
-    parts = payments.mutate(share=share)
-    return parts.group_by(paying_user_id=parts.user_id).aggregate(
-        revenue=parts.share.sum().cast("int64") * _NANO_TO_PICO
+    earned: Any = ibis.ifelse(payments.kind.isin(["refund", "chargeback"]), -nano, nano * days // term)
+    rates = _rates(account, period)
+    micro: Any = ibis.cases(
+        *((payments.currency == currency, rate) for currency, rate in rates), else_=_nothing("int64")
     )
+    parts = payments.mutate(earned=earned.cast("decimal(38, 0)") * micro.cast("decimal(10, 0)"))
+    return parts.group_by(paying_user_id=parts.user_id).aggregate(earned=parts.earned.sum())
+
+
+def _rates(account: Account, period: Period) -> list[tuple[str, int]]:
+    """Millionths of the books' currency for one unit of each currency that customers paid in."""
+    rows = account.rollups["payments"]
+    paid_in: list[str] = rows["currency"].unique().to_pylist() if rows.num_rows else []
+    found: list[tuple[str, int]] = [(account.currency, _MICRO)]
+    for currency in sorted(set(paid_in) - {account.currency}):
+        rate = account.rates.month_average(period.first.replace(day=1), currency, account.currency)
+        if not isinstance(rate, NoRate):
+            found.append((currency, round(Fraction(rate.value) * _MICRO)))
+    return found
 
 
 def _nothing(kind: str) -> Any:

@@ -38,7 +38,11 @@ def check(books: Path, tolerance: str | None, options: ViewOptions) -> None:
         try:
             allowed = Decimal(tolerance)
         except InvalidOperation:
-            raise UsageError(f"--tolerance {tolerance!r} is not a number") from None
+            allowed = Decimal("NaN")
+        if not allowed.is_finite() or allowed < 0:
+            raise UsageError(
+                f"--tolerance {tolerance!r} is not a share", remedy="write a number such as 0.005"
+            )
     view, agrees = check_view(account, allowed)
     emit(view, options)
     if not agrees:

@@ -158,6 +158,17 @@ def day(text: str) -> date:
         raise UsageError(f"cannot read the day {text!r}", remedy="write 2024-08-31") from None
 
 
+def engine_name(text: str) -> str:
+    """The name of an engine, or the URL of a Spark master. Raises `UsageError` for anything else.
+
+    >>> engine_name("spark"), engine_name("spark://10.0.0.5:7077")
+    ('spark', 'spark://10.0.0.5:7077')
+    """
+    if text in ("duckdb", "spark") or "://" in text or text.startswith("local"):
+        return text
+    raise UsageError(f"there is no engine {text!r}", remedy="use duckdb, spark, or the URL of a Spark master")
+
+
 def currency_code(text: str) -> str:
     """A currency code that exists, in capitals. Raises `InputError` for another.
 
@@ -230,6 +241,7 @@ _VIEW: list[Callable[[Any], Any]] = [
         show_default=True,
         envvar="BREAKEVEN_ENGINE",
         metavar="NAME",
+        callback=_converted(engine_name),
         en="duckdb, spark, or the URL of a Spark master.",
         zh="duckdb、spark 或 Spark 主节点的 URL。",
     ),

@@ -23,8 +23,8 @@ SHIPPED_CARDS = Path(__file__).parents[1] / "pricing" / "cards"
 
 def run_view(books: Path, options: ViewOptions, name: str, build: Callable[[Account], View]) -> None:
     """Show a view of the books. `name` tells it from other views and other choices of its own options."""
-    read_settings(books)
-    stored = _stored_path(books, options, name)
+    currency = options.currency or read_settings(books).currency
+    stored = _stored_path(books, options, name, currency)
     view = _read(stored) if stored else None
     if view is None:
         account = account_of(books, options)
@@ -62,15 +62,13 @@ def account_of(books: Path, options: ViewOptions) -> Account:
     return account
 
 
-def _stored_path(books: Path, options: ViewOptions, name: str) -> Path | None:
+def _stored_path(books: Path, options: ViewOptions, name: str, currency: str) -> Path | None:
     """Where an answer to exactly this question would lie; None for questions that are not kept."""
     if options.as_of is not None or options.engine != "duckdb":
         return None
     period = options.period.label if options.period else ""
     filters = sorted((key, values) for key, values in options.filters.items())
-    said = repr(
-        (__version__, stamp(books, SHIPPED_CARDS), name, period, options.currency, options.known_at, filters)
-    )
+    said = repr((__version__, stamp(books, SHIPPED_CARDS), name, period, currency, options.known_at, filters))
     return books / ".cache" / "views" / f"{name}-{hashlib.sha256(said.encode()).hexdigest()[:16]}.json"
 
 

@@ -121,7 +121,7 @@ class Importer:
             return self._result(engine, path, seen(self._batches(), content).next_id, landed, known)
         with writer_lock(self.folder, waiting=lambda: self.progress("waiting for another import")):
             for _ in range(_RETRIES):
-                # The log first: whatever commits after this makes the write below a conflict.
+                # What commits after this line makes the write below a conflict, and is then looked at.
                 base = self.store.open()
                 look = seen(self._batches(), content)
                 if look.standing is not None:

@@ -1,4 +1,4 @@
-"""Write a stream of rows so that Ctrl-C is heard: the storage library itself does not listen while it works."""
+"""Write a stream of rows so that Ctrl-C is heard: the storage library does not listen while it works."""
 
 from __future__ import annotations
 

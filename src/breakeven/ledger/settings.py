@@ -37,7 +37,8 @@ class Settings:
     `own_providers` are names under which our own GPUs serve (their usage has a fleet cost, not a buy
     price); `weights` spread that cost over token classes; `tolerance` is what `check` lets a bill differ
     by, as a share of the bill; `not_applicable` names tables this company does not have, so that their
-    absence means zero; `provenance` says how sure the rows themselves are; `price_currency` picks the list a provider bills us from when it has several.
+    absence means zero; `provenance` says how sure the rows themselves are; `price_currency` picks the list
+    a provider bills us from when it has several.
     """
 
     name: str
@@ -156,7 +157,7 @@ def write_settings(folder: Path, settings: Settings) -> None:
         f"synthetic = {str(settings.synthetic).lower()}",
         f"note_en = {_toml(settings.note_en)}",
         f"note_zh = {_toml(settings.note_zh)}",
-        f"provenance = {_toml(settings.provenance)}  # of the figures: measured, published, modelled or assumed",
+        f"provenance = {_toml(settings.provenance)}  # measured, published, modelled or assumed figures",
         "",
         "[serving]",
         "# Names under which our own GPUs serve, and what one token of each class bears of their cost.",

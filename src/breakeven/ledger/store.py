@@ -197,7 +197,7 @@ def _writer_properties(table: LedgerTable) -> Any:
         if column.kind in ("timestamp", "count") or column.name in unique
     }
     columns["source_id"] = plain
-    return WriterProperties(compression="SNAPPY", max_row_group_size=250_000, column_properties=columns)
+    return WriterProperties(compression="SNAPPY", max_row_group_size=122_880, column_properties=columns)
 
 
 @contextmanager

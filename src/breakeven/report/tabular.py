@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import Any
 
 from breakeven.report.numbers import WORD_UNITS, unit_label
 from breakeven.report.view_model import Column, Language, Table, Value, View
@@ -29,7 +30,7 @@ def to_json(view: View) -> str:
     """
     head = view.envelope
     rows = view.json_rows or tuple(row for table in view.tables for row in _keyed_rows(table))
-    answer = {
+    answer: dict[str, Any] = {
         "schema_version": head.schema_version,
         "view": view.id,
         "books": head.books,
@@ -44,6 +45,12 @@ def to_json(view: View) -> str:
             for warning in head.warnings
         ],
     }
+    if not view.json_rows:
+        # Rows of tables do not carry units of their own: the columns' units, table by table.
+        answer["units"] = {
+            table.id: {c.key: c.unit for c in table.columns if c.unit not in WORD_UNITS}
+            for table in view.tables
+        }
     if not view.facts:
         del answer["facts"]
     return json.dumps(answer, ensure_ascii=False, allow_nan=False, indent=2)

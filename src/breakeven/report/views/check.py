@@ -52,7 +52,8 @@ def check_view(account: Account, tolerance: Decimal) -> tuple[View, bool]:
         ),
     )
     title = Label("Check", "核对")
-    return View("check", title, envelope(account, needs=("bills", "usage", "capacity")), (table,)), not failed
+    needs = ("bills", "usage", *(("capacity",) if account.books.settings.own_providers else ()))
+    return View("check", title, envelope(account, needs=needs), (table,)), not failed
 
 
 def _row(account: Account, line: Line, tolerance: Decimal) -> dict[str, Value]:

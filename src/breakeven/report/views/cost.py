@@ -13,6 +13,7 @@ from breakeven.account.metrics import Missing
 from breakeven.account.user_margin import UserMargins, user_margins
 from breakeven.errors import UsageError
 from breakeven.money import EXACT
+from breakeven.periods import Period
 from breakeven.report.view_model import Column, Label, Table, Value, View
 from breakeven.report.views.growth import month_table, ratio
 from breakeven.report.views.parts import envelope, shown
@@ -55,9 +56,14 @@ def cost_view(
         if name not in DIMENSIONS:
             raise UsageError(f"cannot split cost by {name!r}", remedy=f"use {', '.join(DIMENSIONS)}")
     account.facts  # noqa: B018
+    breakdown = [cost_table(account, name, filters or {}) for name in by]
+    if filters:
+        # What is not of the chosen usage alone is left out: no figure is wider than what was asked for.
+        title = Label("Cost to serve, of a part", "部分用量的服务成本")
+        return View("cost", title, envelope(account, needs=("usage",)), tuple(breakdown))
     tables = [
         month_table(account, USE_LINES, "use"),
-        *(cost_table(account, name, filters or {}) for name in by),
+        *breakdown,
     ]
     tables.append(class_table(account))
     if users:
@@ -231,7 +237,8 @@ def users_table(account: Account) -> Table | None:
     if not any(margins):
         return None
     rows = tuple(
-        {"line": key} | {p.label: _user_value(m, key) for p, m in zip(periods, margins, strict=True)}
+        {"line": key}
+        | {p.label: _user_value(account, p, m, key) for p, m in zip(periods, margins, strict=True)}
         for key, _, _ in _USER_LINES
     )
     columns = [Column("line", Label("Users", "用户"), words={key: text for key, text, _ in _USER_LINES})]
@@ -249,8 +256,9 @@ def users_table(account: Account) -> Table | None:
     )
 
 
-def _user_value(margins: UserMargins | None, key: str) -> Value:
-    if margins is None:
+def _user_value(account: Account, period: Period, margins: UserMargins | None, key: str) -> Value:
+    needs_payments = key.startswith(("loss_making", "payers"))
+    if margins is None or (needs_payments and not account.coverage.any("payments", period)):
         return None
     value = getattr(margins, key)
     return value if isinstance(value, int) else ratio(value)

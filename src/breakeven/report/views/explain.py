@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from breakeven.account.account import Account
@@ -12,7 +12,7 @@ from breakeven.account.catalogue import METRICS
 from breakeven.account.metrics import Missing, Named, Node, Operation, Positive, formula, measures_of
 from breakeven.account.source_rows import Found, find_rows
 from breakeven.errors import UsageError
-from breakeven.periods import Period
+from breakeven.periods import Period, time_zone
 from breakeven.report.view_model import Column, Label, Table, Value, View
 from breakeven.report.views.parts import envelope, label, metric_value, unit
 
@@ -126,7 +126,7 @@ def rows_view(
             key = (found.origin.table, found.origin.condition)
             if key not in seen:
                 seen.add(key)
-                tables.append(_table(measure, found))
+                tables.append(_table(measure, found, account.books.settings.time_zone))
     title = Label(
         f"Rows behind {METRICS[metric_id].en}, {period.label}",
         f"{METRICS[metric_id].zh}的来源行，{period.label}",
@@ -134,31 +134,31 @@ def rows_view(
     return View("rows", title, envelope(account), tuple(tables))
 
 
-def _table(measure: str, found: Found) -> Table:
+def _table(measure: str, found: Found, zone: str) -> Table:
     names = [
         name
         for name in (found.rows[0] if found.rows else {})
         if any(row[name] is not None for row in found.rows)
     ]
     shown = len(found.rows)
+    where = "" if found.origin.condition == "true" else f" ({found.origin.condition})"
     return Table(
         f"{measure}.{found.origin.table}",
         Label(f"{METRICS[measure].en}: {found.origin.table}", f"{METRICS[measure].zh}：{found.origin.table}"),
         tuple(Column(name, Label(name, name)) for name in names),
-        tuple({name: _plain(row[name]) for name in names} for row in found.rows),
+        tuple({name: _plain(row[name], zone) for name in names} for row in found.rows),
         note=Label(
-            f"{shown:,} of {found.count:,} rows of {found.origin.table} where {found.origin.condition}",
-            f"{found.origin.table} 表中满足 {found.origin.condition} 的 {found.count:,} 行，"
-            f"显示 {shown:,} 行",
+            f"{shown:,} of {found.count:,} rows of {found.origin.table}{where}",
+            f"{found.origin.table} 表{where}共 {found.count:,} 行，显示 {shown:,} 行",
         ),
     )
 
 
-def _plain(value: object) -> Value:
+def _plain(value: object, zone: str) -> Value:
     if value is None or (isinstance(value, int | str) and not isinstance(value, bool)):
         return value
     if isinstance(value, Decimal):
         return value.normalize() if value == value.to_integral() else value
     if isinstance(value, datetime):
-        return value.isoformat(timespec="seconds") + "Z"
+        return value.replace(tzinfo=UTC).astimezone(time_zone(zone)).isoformat(timespec="seconds")
     return value.isoformat() if isinstance(value, date) else str(value).lower()

@@ -29,11 +29,8 @@ GROWTH_LINES = (
 def channels_view(account: Account, *, only: tuple[str, ...] = (), dimension: Dimension = "channel") -> View:
     """Spend, users and acquisition cost by channel, and the growth measures by month."""
     account.facts  # noqa: B018
-    tables = (
-        channel_table(account, dimension, only),
-        marginal_table(account, dimension, only),
-        month_table(account, GROWTH_LINES),
-    )
+    marginal = (marginal_table(account, dimension, only),) if len(account.buckets.periods) > 1 else ()
+    tables = (channel_table(account, dimension, only), *marginal, month_table(account, GROWTH_LINES))
     title = Label(f"{_WORDS[dimension].en}s", f"{_WORDS[dimension].zh}")
     return View("channels", title, envelope(account, needs=("ad_spend", "acquisitions", "activity")), tables)
 
@@ -151,7 +148,8 @@ def cohorts_view(
     """The cohort triangle in users, revenue, cost and contribution, and payback so far."""
     account.facts  # noqa: B018
     found = chosen_cohorts(account, by_channels=by_channels, only=only, months=months)
-    tables = (payback_table(account, found), *(triangle_table(account, found, what) for what in TRIANGLES))
+    triangles = (triangle_table(account, found, what) for what in TRIANGLES) if found else ()
+    tables = (payback_table(account, found), *triangles)
     needs = ("acquisitions", "activity", "usage", "payments")
     return View("cohorts", Label("Cohorts", "同期群"), envelope(account, needs=needs), tables)
 

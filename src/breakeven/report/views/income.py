@@ -25,9 +25,11 @@ def income_table(account: Account, lines: tuple[str, ...] = INCOME_LINES) -> Tab
     """The statement as a table: one row per line, one column per period."""
     periods = account.buckets.periods
     reasons = _why_missing(account, lines)
-    # A line that has no value in any period says nothing here; the note says why it is not shown.
+    # A line without a value in any period says nothing, unless it is a total: that it is absent is news.
     lines = tuple(
-        line for line in lines if any(metric_value(account, line, b) is not None for b in range(len(periods)))
+        line
+        for line in lines
+        if line in TOTAL_LINES or any(metric_value(account, line, b) is not None for b in range(len(periods)))
     )
     rows: list[dict[str, Value]] = []
     for line in lines:

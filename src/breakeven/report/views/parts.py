@@ -81,7 +81,7 @@ def envelope(account: Account, *, needs: Iterable[str] = ()) -> Envelope:
     warnings += _rates(account)
     return Envelope(
         books=settings.name,
-        as_of=as_of.isoformat() if as_of else last.isoformat(),
+        as_of=f"{as_of:%Y-%m-%dT%H:%M:%SZ}" if as_of else last.isoformat(),
         time_zone=settings.time_zone,
         currency=account.currency,
         synthetic=settings.synthetic,

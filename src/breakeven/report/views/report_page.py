@@ -223,7 +223,10 @@ def _growth_section(account: Account) -> Section | None:
                 (_line(account, "cac_paid"), _line(account, "cac_blended")),
             )
         )
-    blocks += [channel_table(account), marginal_table(account), month_table(account, GROWTH_LINES, "growth")]
+    blocks.append(channel_table(account))
+    if len(account.buckets.periods) > 1:
+        blocks.append(marginal_table(account))
+    blocks.append(month_table(account, GROWTH_LINES, "growth"))
     return Section("growth", Label("What growth costs", "增长的成本"), tuple(blocks))
 
 

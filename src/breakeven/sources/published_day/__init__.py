@@ -14,10 +14,13 @@ from breakeven.ledger.books import Books, create_books
 
 SOURCE = "deepseek-inference-overview"
 _NOTE_EN = (
-    "One published day, 2025-02-27. Usage is valued at the list price: "
-    "free and discounted use counts in full."
+    "One published day, 2025-02-27. Usage is valued at the list price: free and discounted use counts in "
+    "full. The provider published 562,027 USD, from unrounded tokens; these tokens are rounded to billions."
 )
-_NOTE_ZH = "一个公开的日子：2025-02-27。用量按标价计值：免费与打折的使用也全额计入。"
+_NOTE_ZH = (
+    "一个公开的日子：2025-02-27。用量按标价计值：免费与打折的使用也全额计入。"
+    "公布值为 562,027 美元，按未取整的词元数计算；本账的词元数取整到十亿。"
+)
 
 
 def write_books(folder: Path) -> Books:
