@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
@@ -322,3 +324,17 @@ def test_what_the_cache_lost_or_no_longer_holds_is_computed_again(company):
     company.expect_same_as_fresh("the manifest was broken")
     write_card(company.books, "outside", CARD % "02:15")
     company.expect_same_as_fresh("the price got another night")
+
+
+def test_processes_that_open_the_books_at_once_all_get_the_account(company):
+    """One computes, the others wait for it; nobody removes what another still reads."""
+    script = (
+        "import sys, warnings; warnings.simplefilter('ignore')\n"
+        "from breakeven.account.account import open_account\n"
+        "from breakeven.ledger.books import open_books\n"
+        "print(open_account(open_books(sys.argv[1])).value('user_days', 0))"
+    )
+    command = [sys.executable, "-c", script, str(company.books.folder)]
+    opened = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(3)]
+    said = [process.communicate(timeout=120) for process in opened]
+    assert said == [(b"3\n", b"")] * 3

@@ -141,6 +141,7 @@ class Account:
                     found.append((bill, bucket, self.converter.over_month(part, bill.currency, month)))
         return found
 
+    @cached_property
     def fleet_cost(self) -> Tally:
         """What the own fleet cost: capacity where it is recorded, else lease bills."""
         cost, recorded = self.tally(), set[int]()
@@ -178,7 +179,6 @@ class Account:
         used = [
             (months.periods[cost.bucket].first, str(cost.key[0]), cost.listed)
             for cost in priced.by("account_id")
-            if isinstance(cost.listed, Fraction)
         ]
         return earned_topups(self.rollups["topups"], used, self.converter)
 

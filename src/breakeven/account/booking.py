@@ -101,9 +101,13 @@ def _usage(account: Account) -> Booked:
         unpriced[bucket] += cost.unpriced_buy_tokens
         unlisted[bucket] += cost.unpriced_sell_tokens
         uncounted[bucket] += cost.counts["uncounted"]
-    measured = {(cost.key[0], cost.bucket) for cost in account.usage.by("provider")}
+    measured = {
+        (cost.key[0], cost.bucket)
+        for cost in account.usage.by("provider")
+        if cost.is_own or cost.unpriced_buy_tokens < sum(cost.counts[name] for name in CLASSES)
+    }
     for bill, bucket, part in account.accruals("inference_api"):
-        # What the books measure themselves is not booked a second time from the bill: that reconciles.
+        # What the books measure and price themselves is not booked again from the bill: that reconciles.
         if (bill.vendor, bucket) not in measured:
             bought.add(bucket, part)
     failed = [0] * size
@@ -131,7 +135,7 @@ def _usage(account: Account) -> Booked:
 
 
 def _bills_and_spend(account: Account) -> Booked:
-    values: Booked = {"gpu_cost": _posted(account, account.fleet_cost())}
+    values: Booked = {"gpu_cost": _posted(account, account.fleet_cost)}
     for category in BILL_CATEGORIES:
         sums = account.tally()
         for _, bucket, part in account.accruals(category):
@@ -146,7 +150,7 @@ def _bills_and_spend(account: Account) -> Booked:
 
 def _free_use(account: Account) -> Booked:
     """Serving cost of app and web usage on days without a paid service; own fleet by token weights."""
-    fleet, free = account.fleet_cost(), account.tally()
+    fleet, free = account.fleet_cost, account.tally()
     weights = [Fraction(0)] * len(account.buckets.periods)
     free_weights = [Fraction(0)] * len(account.buckets.periods)
     for cost in account.usage.by("is_paying", "product"):

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, cast
+from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+from pyarrow import dataset
 
 from breakeven.account.facts import Buckets
 from breakeven.ledger.books import Books
@@ -26,8 +25,8 @@ def rows_of(books: Books, table: str) -> list[dict[str, Any]]:
     if not files:
         return []
     names = [name for name in schema.names if not (name == "day" and TABLES[table].partitioned)]
-    tables = [pq.read_table(file.uri, columns=names, partitioning=cast("Any", None)) for file in files]
-    rows: list[dict[str, Any]] = pa.concat_tables(tables, promote_options="permissive").to_pylist()
+    stored = dataset.dataset([file.uri for file in files], schema=schema, format="parquet")
+    rows: list[dict[str, Any]] = stored.to_table(columns=names).to_pylist()
     latest: dict[tuple[str, str], dict[str, Any]] = {}
     for row in rows:
         key = (row["source"], row["source_id"])

@@ -116,7 +116,7 @@ def _post_bucket(account: Account, bucket: int, costs: list[UsageCost], width: i
     )
     if unlogged:
         lines.append(CostLine((BILLED, *[None] * (width - 1))[:width], bought=unlogged))
-    fleet = account.fleet_cost().exact(bucket)
+    fleet = account.fleet_cost.exact(bucket)
     if isinstance(fleet, Missing) or not fleet:
         return lines
     total = post(whole(fleet), currency)
@@ -152,7 +152,7 @@ def cost_by_class(account: Account) -> list[ClassCost]:
             )
             for name in names
         }
-        fleet = account.fleet_cost().exact(bucket)
+        fleet = account.fleet_cost.exact(bucket)
         whole_weight = sum(weights.values(), Fraction(0))
         for name in names:
             tokens[name] += sum(cost.counts[name] for cost in costs)

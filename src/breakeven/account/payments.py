@@ -9,10 +9,14 @@ from fractions import Fraction
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute
 
 from breakeven.account.facts import Buckets, Converter
 from breakeven.periods import Period
 from breakeven.pricing.fx import NoRate
+
+# Arrow builds its compute functions when it is imported, so they have no static types.
+pc: Any = pyarrow.compute
 
 REVENUE_OF = {
     "subscription": "subscription_revenue",
@@ -86,40 +90,55 @@ def fees_are_known(rollup: pa.Table, period: Period) -> bool:
     """Whether the payments of a period say their fees: a bill for them then reconciles and adds nothing."""
     if rollup.num_rows == 0:
         return False
-    counts = rollup.select(["day", "payments", "fee_unknown"]).to_pylist()
-    return any(row["day"] in period and row["payments"] > row["fee_unknown"] for row in counts)
+    known = rollup.filter(pc.greater(rollup["payments"], rollup["fee_unknown"]))
+    return any(day in period for day in known["day"].unique().to_pylist())
 
 
 def earned_topups(
-    topups: pa.Table, used: Iterable[tuple[date, str, Fraction]], converter: Converter
+    topups: pa.Table, used: Iterable[tuple[date, str, Fraction | NoRate]], converter: Converter
 ) -> dict[date, Fraction | NoRate]:
     """Prepaid API money as it is earned, by month, over all accounts.
 
     `used` is (month, account, value of its API usage at our list price, in the statement's currency). Per
     account and month, earned = the lesser of that value and the balance (what was brought forward plus the
-    month's top-ups): usage beyond a balance earns nothing until it is paid for.
+    month's top-ups): usage beyond a balance earns nothing until it is paid for. From the first month that
+    lacks an exchange rate on, balances are unknown, and so is what was earned.
     """
     paid: dict[tuple[str, date], Fraction] = {}
+    unknown: dict[date, NoRate] = {}
     for row in _grouped(topups, "day", "account_id", "currency"):
-        net = converter.on_day(
-            Fraction(row["amount_sum"]) - Fraction(row["tax_sum"] or 0), row["currency"], row["day"]
-        )
+        net = Fraction(row["amount_sum"]) - Fraction(row["tax_sum"] or 0)
         month = row["day"].replace(day=1)
-        if isinstance(net, NoRate):
-            return {month: net}
-        key = (row["account_id"] or "", month)
-        paid[key] = paid.get(key, Fraction(0)) + net
-    value = {(account, month): amount for month, account, amount in used}
+        amount = converter.on_day(net, row["currency"], row["day"])
+        if isinstance(amount, NoRate):
+            unknown[month] = amount
+        else:
+            key = (row["account_id"] or "", month)
+            paid[key] = paid.get(key, Fraction(0)) + amount
+    value: dict[tuple[str, date], Fraction] = {}
+    payers = {account for account, _ in paid}
+    for month, account, amount in used:
+        if not isinstance(amount, NoRate):
+            value[account, month] = amount
+        elif account in payers:
+            unknown[month] = amount
+    earned = _earned(paid, value)
+    for month in sorted(unknown, reverse=True):
+        earned |= {later: unknown[month] for later in {month, *earned} if later >= month}
+    return earned
+
+
+def _earned(
+    paid: dict[tuple[str, date], Fraction], value: dict[tuple[str, date], Fraction]
+) -> dict[date, Fraction | NoRate]:
     balances: dict[str, Fraction] = {}
-    earned: dict[date, Fraction | NoRate] = {}
+    earned: dict[date, Fraction] = {}
     for account, month in sorted(paid.keys() | value.keys(), key=lambda key: (key[1], key[0])):
         available = balances.get(account, Fraction(0)) + paid.get((account, month), Fraction(0))
         taken = min(available, value.get((account, month), Fraction(0)))
         balances[account] = available - taken
-        so_far = earned.get(month, Fraction(0))
-        if not isinstance(so_far, NoRate):
-            earned[month] = so_far + taken
-    return earned
+        earned[month] = earned.get(month, Fraction(0)) + taken
+    return dict(earned)
 
 
 def _grouped(rollup: pa.Table, *keys: str) -> list[dict[str, Any]]:

@@ -19,7 +19,6 @@ import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet as pq
 
-from breakeven.account.current_rows import current_rows
 from breakeven.ledger.books import Books
 from breakeven.ledger.tables import TABLES
 from breakeven.periods import Period, month_of, next_month
@@ -121,7 +120,7 @@ class People:
     def _first_acquisitions(self) -> Any:
         import ibis
 
-        rows = current_rows(self.books, self._engine(), "acquisitions")
+        rows = self._engine().table("acquisitions")
         counted = rows.aggregate(rows=rows.count(), users=rows.user_id.nunique())
         [count] = self._engine().arrow(counted).to_pylist()
         if count["rows"] != count["users"]:
@@ -180,7 +179,7 @@ class People:
         """Payments with their service as days of the books' zone; without a service, the day itself."""
         import ibis
 
-        rows = current_rows(self.books, engine, "payments")
+        rows = engine.table("payments")
         zone = self.books.settings.time_zone
         has_window = rows.service_start.notnull() & rows.service_end.notnull()
         first = ibis.ifelse(has_window, engine.local_day(rows.service_start, zone), rows.day)
@@ -226,7 +225,7 @@ class People:
     def table(self, engine: Engine, days: Sequence[date] | None, name: str) -> Any:
         """A table for a rollup: a ledger table, or one of the derived ones, for some days in order."""
         if name in TABLES:
-            return current_rows(self.books, engine, name)
+            return engine.table(name)
         if name == "users":
             return engine.table(name)
         if name == "local_payments":

@@ -31,6 +31,7 @@ import pyarrow.parquet as pq
 from breakeven.account.measures import ROLLUPS, Inputs, ModelCuts, Rollup
 from breakeven.account.people import People
 from breakeven.ledger.books import Books
+from breakeven.ledger.lock import hold
 from breakeven.ledger.store import StoredFile
 from breakeven.ledger.tables import TABLES
 from breakeven.periods import month_of, next_month
@@ -73,6 +74,11 @@ class Manifest:
         days = {name: {day: (f, p) for day, (f, p) in known.items()} for name, known in raw["days"].items()}
         return cls(days, raw["people"], raw["unknown_users"])
 
+    def parts(self) -> set[str]:
+        """Names of the files that hold what is stored."""
+        used = {part for known in self.days.values() for _, part in known.values()}
+        return used | set(self.people.get("parts", []))
+
     def write(self, path: Path) -> None:
         """Replace the stored manifest in one step."""
         temporary = path.with_name(f"{path.name}.{os.getpid()}")
@@ -108,13 +114,17 @@ class RollupStore:
         self._cuts = tuple(cuts)
         self._progress = progress
         self.folder = folder or _writable(books)
-        self._manifest = Manifest.read(self.folder / "manifest.json")
+        self._manifest = Manifest()
         self.computed_days: dict[str, int] = {}
 
     def refresh(self) -> dict[str, pa.Table]:
-        """Bring every rollup up to date and return them all."""
+        """Bring every rollup up to date and return them all.
+
+        One process at a time: a second one waits, and then finds the work done.
+        """
         try:
-            return self._refresh()
+            with hold(self.folder / ".lock", waiting=lambda: self._progress("waiting for another process")):
+                return self._refresh()
         finally:
             if self._engine is not None:
                 self._engine.close()
@@ -133,6 +143,8 @@ class RollupStore:
         return dict(self._manifest.people)
 
     def _refresh(self) -> dict[str, pa.Table]:
+        self._manifest = Manifest.read(self.folder / "manifest.json")
+        before = self._manifest.parts()
         people = People(self.books, self.folder, self._manifest.people, lambda: self.engine)
         change = people.refresh()
         files = {name: _by_day(self.books.files(name)) for name, t in TABLES.items() if t.partitioned}
@@ -142,7 +154,7 @@ class RollupStore:
             self._refresh_one(rollup, files[rollup.table], people, restless.get(place, set()))
         self._manifest.people = people.state
         self._manifest.write(self.folder / "manifest.json")
-        self._remove_unused_parts()
+        self._remove_parts_beside(before | self._manifest.parts())
         return {name: self._load(name) for name in ROLLUPS}
 
     def _refresh_one(
@@ -261,11 +273,10 @@ class RollupStore:
             return pa.table({})
         return pa.concat_tables(tables, promote_options="permissive")
 
-    def _remove_unused_parts(self) -> None:
-        used = {part for known in self._manifest.days.values() for _, part in known.values()}
-        used |= set(self._manifest.people.get("parts", []))
+    def _remove_parts_beside(self, kept: set[str]) -> None:
+        """Drop what was not even used before this refresh: an account opened earlier may still read that."""
         for path in self.folder.glob("*.parquet"):
-            if path.name not in used:
+            if path.name not in kept:
                 path.unlink(missing_ok=True)
 
 

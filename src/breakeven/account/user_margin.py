@@ -67,16 +67,15 @@ def user_margins(account: Account, bucket: int) -> UserMargins | None:
     # Who makes a loss does not hang on the statement's currency: it is settled in that of the books.
     account = replace(account, currency=account.books.settings.currency)
     period = account.buckets.periods[bucket]
-    files = [
-        file
-        for file in account.books.files("usage")
-        if file.partition is not None and date.fromisoformat(file.partition) in period
-    ]
+    files = _files_in(account, "usage", period)
     if not files:
         return None
     unit_costs = _unit_costs(account, bucket)
-    said = [FORMAT, account.currency, period.label, sorted(file.uri for file in files), unit_costs]
-    said.append(sorted(file.uri for file in account.books.files("payments")))
+    said = [FORMAT, account.currency, period.label, files, unit_costs]
+    people = People(account.books, account.cache, account.people_state, lambda: open_engine(account.engine))
+    said.append([people.paying_print(period.first, period.end), _files_in(account, "payments", period)])
+    # A correction may have taken a row to another month.
+    said.append(sorted(file.uri for file in account.books.files("usage") if file.version_most > 1))
     name = hashlib.sha256(json.dumps(said).encode()).hexdigest()[:20]
     stored = account.cache / f"users-{period.label}-{name}.json"
     if stored.exists():
@@ -89,6 +88,15 @@ def user_margins(account: Account, bucket: int) -> UserMargins | None:
     return UserMargins(**known) if known["users"] else None
 
 
+def _files_in(account: Account, table: str, period: Period) -> list[str]:
+    """The files of a table that hold days of a period."""
+    return sorted(
+        file.uri
+        for file in account.books.files(table)
+        if file.partition is not None and date.fromisoformat(file.partition) in period
+    )
+
+
 def _unit_costs(account: Account, bucket: int) -> list[tuple[str, str, list[int]]]:
     """(provider, model, cost in trillionths per token of each class), averaged over the bucket."""
     costs = {
@@ -96,7 +104,7 @@ def _unit_costs(account: Account, bucket: int) -> list[tuple[str, str, list[int]
         for cost in account.usage.by("provider", "model")
         if cost.bucket == bucket
     }
-    fleet = account.fleet_cost().exact(bucket)
+    fleet = account.fleet_cost.exact(bucket)
     weight = sum((cost.weight for cost in costs.values()), Fraction(0))
     per_weight = fleet / weight if isinstance(fleet, Fraction) and weight else Fraction(0)
     found: list[tuple[str, str, list[int]]] = []
@@ -110,11 +118,12 @@ def _unit_costs(account: Account, bucket: int) -> list[tuple[str, str, list[int]
     return found
 
 
-def _compute(account: Account, period: Period, files: Any, unit_costs: Any) -> dict[str, int]:
+def _compute(account: Account, period: Period, files: list[str], unit_costs: Any) -> dict[str, int]:
     engine = open_engine(account.engine)
     try:
         people = People(account.books, account.cache, account.people_state, lambda: engine)
-        account.books.view(engine, "usage", files)
+        used = set(files)
+        account.books.view(engine, "usage", [f for f in account.books.files("usage") if f.uri in used])
         account.books.view(engine, "payments")
         people.view(engine)
         [row] = engine.arrow(_expression(engine, people, account, period, unit_costs)).to_pylist()

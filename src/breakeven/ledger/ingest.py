@@ -134,7 +134,8 @@ class Importer:
                 self.progress(f"writing {result.ingested:,} rows")
                 rows = engine.stream(rows_to_write(self.store.table, known, look.next_id))
                 try:
-                    self.store.append(base, rows, self._facts(result, known, digest), app_id=look.next_id)
+                    facts = self._facts(result, known, digest)
+                    self.store.append(base, rows, facts, app_id=look.next_id, days=landed.day_count)
                 except ConflictError:
                     continue
                 return result

@@ -28,12 +28,16 @@ KEY = "hash(source, source_id)"
 
 @dataclass(frozen=True)
 class Landed:
-    """What a file holds: records read, records that cannot be booked, and the days of the good ones."""
+    """What a file holds: records read, records that cannot be booked, and the days of the good ones.
+
+    `day_count` is on how many different days good rows begin.
+    """
 
     rows_read: int
     quarantined: int
     first_day: date | None
     last_day: date | None
+    day_count: int
     ignored_columns: tuple[str, ...]
 
     @property
@@ -70,7 +74,7 @@ def land(
         rejected = keep_rejected(engine, raw)
         ids = f"{sql.text(digest[:12] + ':')} || CAST(_row AS VARCHAR)" if validated.ids_by_row else None
         _name_incoming(engine, relation, ids)
-        read, good, first, last = _count_keys(engine, table, zone)
+        read, good, first, last, days = _count_keys(engine, table, zone)
         if read > good or rejected:
             _name_problems(engine, raw, validated)
         else:
@@ -82,7 +86,7 @@ def land(
             raise
         raise InputError(error.what, where=str(path), cause=error.cause, remedy=error.remedy) from error
     quarantined = read - good + rejected
-    return Landed(read + rejected, quarantined, first, last, validated.ignored)
+    return Landed(read + rejected, quarantined, first, last, days, validated.ignored)
 
 
 def _parsed(engine: DuckDBEngine, relation: str, target: Path) -> str:
@@ -101,8 +105,8 @@ def _name_incoming(engine: DuckDBEngine, relation: str, ids: str | None) -> None
     engine.execute(f"CREATE OR REPLACE VIEW incoming AS SELECT {chosen} FROM ({relation})")
 
 
-def _count_keys(engine: DuckDBEngine, table: LedgerTable, zone: str) -> tuple[int, int, date, date]:
-    """One pass over the file: keys of the good rows; rows, good rows, first and last day."""
+def _count_keys(engine: DuckDBEngine, table: LedgerTable, zone: str) -> tuple[int, int, date, date, int]:
+    """One pass over the file: keys of the good rows; rows, good rows, first and last day, days."""
     first, last = _days(table, zone)
     last_column = "" if last == first else f", {last} AS last_day"
     engine.execute(
@@ -111,7 +115,8 @@ def _count_keys(engine: DuckDBEngine, table: LedgerTable, zone: str) -> tuple[in
     )
     [counted] = engine.rows(
         "SELECT count(*), count(key), min(first_day) FILTER (key IS NOT NULL), "
-        f"max({'last_day' if last_column else 'first_day'}) FILTER (key IS NOT NULL) FROM keys"
+        f"max({'last_day' if last_column else 'first_day'}) FILTER (key IS NOT NULL), "
+        "count(DISTINCT first_day) FILTER (key IS NOT NULL) FROM keys"
     )
     return counted
 

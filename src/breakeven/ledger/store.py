@@ -25,6 +25,7 @@ from breakeven.ledger.tables import LedgerTable
 if TYPE_CHECKING:
     from deltalake import DeltaTable
 
+_LEAST_FILE_BYTES, _MOST_FILE_BYTES, _HELD_BYTES = 2 << 20, 100 << 20, 512 << 20
 _FOREVER = "interval 36500 days"
 _METADATA_KEY = "breakeven"
 
@@ -147,11 +148,19 @@ class TableStore:
         return commits
 
     def append(
-        self, base: DeltaTable, rows: pa.RecordBatchReader, facts: Mapping[str, Any], *, app_id: str
+        self,
+        base: DeltaTable,
+        rows: pa.RecordBatchReader,
+        facts: Mapping[str, Any],
+        *,
+        app_id: str,
+        days: int = 1,
     ) -> None:
         """Commit rows and facts as one version right after `base`; `ConflictError` when someone was faster.
 
-        The application transaction makes a batch's commit idempotent in the Delta log itself.
+        The application transaction makes a batch's commit idempotent in the Delta log itself. `days` is in
+        how many partitions the rows fall: the storage library holds one open file for each in memory, so
+        the more there are, the smaller each may grow before it is written out.
         """
         from deltalake import Transaction
 
@@ -160,6 +169,7 @@ class TableStore:
                 base,
                 rows,
                 partition_by=["day"] if self.table.partitioned else None,
+                target_file_size=max(_LEAST_FILE_BYTES, min(_MOST_FILE_BYTES, _HELD_BYTES // max(days, 1))),
                 writer_properties=_writer_properties(self.table),
                 commit_properties=_commit_properties(facts, [Transaction(app_id, 1)]),
             )
