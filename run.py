@@ -106,6 +106,9 @@ def test(arguments: list[str]) -> int:
         layers.append("spark")
     ensure(*layers)
     passed_on = [argument for argument in arguments if argument not in ("--slow", "--spark")]
+    if markers != "spark" and "-n" not in passed_on:
+        # Two workers, and a file's tests in one of them: they share what they set up.
+        passed_on = ["-n", "2", "--dist", "loadfile", *passed_on]
     return become(BIN / "python", "-m", "pytest", "-m", markers, *passed_on)
 
 

@@ -160,7 +160,11 @@ def on_columns(node: Node, column: Callable[[str], Any]) -> Any:
         case Measured():
             return column(node.id)
         case Number():
-            places = max(0, -int(node.value.as_tuple().exponent))
+            # A whole number joins a decimal column of any scale; two scales would not go together.
+            is_whole = node.value == node.value.to_integral_value()
+            if is_whole:
+                return ibis.literal(int(node.value))
+            places = -int(node.value.as_tuple().exponent)
             return ibis.literal(node.value, type=f"decimal(38, {places})")
         case Named():
             return on_columns(node.node, column)

@@ -71,7 +71,7 @@ def user_margins(account: Account, bucket: int) -> UserMargins | None:
     if not files:
         return None
     unit_costs = _unit_costs(account, bucket)
-    said = [FORMAT, account.currency, period.label, files, unit_costs]
+    said: list[Any] = [FORMAT, account.currency, period.label, files, unit_costs]
     people = People(account.books, account.cache, account.people_state, lambda: open_engine(account.engine))
     said.append([people.paying_print(period.first, period.end), _files_in(account, "payments", period)])
     # A correction may have taken a row to another month.

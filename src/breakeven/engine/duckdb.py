@@ -106,7 +106,8 @@ class DuckDBEngine:
         @ibis.udf.scalar.builtin(name="timezone", signature=(("string", "timestamp('UTC')"), "timestamp"))
         def show_in(zone: str, instant: Any) -> Any: ...
 
-        return show_in(zone, read_in("UTC", instant)).date()
+        local: Any = show_in(zone, read_in("UTC", instant))
+        return local.date()
 
     def arrow(self, expression: Any) -> pa.Table:
         """See `Engine.arrow`; the generated SQL travels with an error."""

@@ -57,12 +57,14 @@ def read_published(folder: Path) -> list[PublishedFigure]:
 def _figure(row: dict[str, str], where: str) -> PublishedFigure:
     try:
         period = Period(date.fromisoformat(row["period_start"]), date.fromisoformat(row["period_end"]))
-        numbers = [Decimal(row[name]) if row.get(name) else None for name in ("value", "low", "high")]
+        value, low, high = (
+            Decimal(row[name]) if row.get(name) else None for name in ("value", "low", "high")
+        )
     except (ValueError, InvalidOperation) as error:
         raise InputError("not a day or a number", where=where, cause=str(error)) from error
-    if numbers == [None, None, None]:
+    if value is None and low is None and high is None:
         raise InputError("neither a value nor a bound", where=where)
     text = {
         name: row.get(name) or "" for name in ("qualifier", "stated_by", "published", "note_en", "note_zh")
     }
-    return PublishedFigure(row["metric"], period, *numbers, row["unit"], source=row["source"], **text)
+    return PublishedFigure(row["metric"], period, value, low, high, row["unit"], source=row["source"], **text)
