@@ -40,7 +40,7 @@ def test_a_folder_is_not_a_file(books, tmp_path):
     [
         ("empty.csv", b"", "the file is empty"),
         ("blank.csv", b"\n\n  \n", "the file holds no data"),
-        ("blank.csv.gz", gzip.compress(b""), "the file holds no data"),
+        ("blank.csv.gz", gzip.compress(b"", mtime=0), "the file holds no data"),
         ("array.json", b'[{"source_id": "r1"}]', "one JSON array"),
         ("twice.csv", b"source_id,at,at\nr1,1,2\n", "empty or repeated column names"),
         ("case.csv", b"source_id,at,At\nr1,1,2\n", "empty or repeated column names"),

@@ -73,7 +73,7 @@ class People:
         return change
 
     def _refresh_users(self) -> Change:
-        files = {file.uri: file for file in self.books.files("acquisitions")}
+        files = {file.name: file for file in self.books.files("acquisitions")}
         known = set(self.state.get("acquisition_files", []))
         if set(files) == known and self._parts_exist("user_parts"):
             return Change([])
@@ -148,7 +148,7 @@ class People:
 
     def _refresh_windows(self) -> None:
         """Windows of paid service, part by part of the payments: each file's are computed once."""
-        files = {file.uri: file for file in self.books.files("payments")}
+        files = {file.name: file for file in self.books.files("payments")}
         stored: dict[str, dict[str, Any]] = self.state.setdefault("windows", {})
         restless = any(file.version_most > 1 for file in files.values())
         covered = {uri for entry in stored.values() for uri in entry["files"]}
@@ -164,7 +164,7 @@ class People:
             part = self._write("windows", rows, WINDOWS)
             first, end = _extent(self.folder / part)
             stored[part] = {
-                "files": sorted(file.uri for file in new),
+                "files": sorted(file.name for file in new),
                 "first_day": first.isoformat() if first else None,
                 "end_day": end.isoformat() if end else None,
             }

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 pc: Any = pyarrow.compute
 """Arrow builds its compute functions when it is imported, so they have no static types."""
 
-FORMAT = 3
+FORMAT = 4
 """Raise when a rollup's definition changes: stored rows of older formats are computed again."""
 
 CHUNK_ROWS = 20_000_000
@@ -189,7 +189,7 @@ class RollupStore:
             beside.append(repr(self._cuts))
         if rollup.by_user or rollup.name == "acquisitions":
             beside.append(str(people.epoch))
-        later_versions = [file.uri for found in files.values() for file in found if file.version_most > 1]
+        later_versions = [file.name for found in files.values() for file in found if file.version_most > 1]
         beside += sorted(later_versions)
         units: dict[str, list[str]] = {}
         if rollup.of_windows:
@@ -197,7 +197,7 @@ class RollupStore:
         else:
             for day, found in files.items():
                 unit = _unit_of(rollup, date.fromisoformat(day)).isoformat()
-                units.setdefault(unit, []).extend(file.uri for file in found)
+                units.setdefault(unit, []).extend(file.name for file in found)
         prints: dict[str, str] = {}
         for unit, uris in units.items():
             first = date.fromisoformat(unit)

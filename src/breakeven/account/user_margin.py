@@ -29,7 +29,7 @@ _PICO = 10**12
 _MICRO = 10**6
 """Revenue is counted in nano-units times millionths of a rate: 1000 to a trillionth."""
 _TO_PICO = 1000
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def user_margins(account: Account, bucket: int) -> UserMargins | None:
     people = People(account.books, account.cache, account.people_state, lambda: open_engine(account.engine))
     said.append([people.paying_print(period.first, period.end), _files_in(account, "payments", period)])
     # A correction may have taken a row to another month.
-    said.append(sorted(file.uri for file in account.books.files("usage") if file.version_most > 1))
+    said.append(sorted(file.name for file in account.books.files("usage") if file.version_most > 1))
     name = hashlib.sha256(json.dumps(said).encode()).hexdigest()[:20]
     stored = account.cache / f"users-{period.label}-{name}.json"
     if stored.exists():
@@ -91,7 +91,7 @@ def user_margins(account: Account, bucket: int) -> UserMargins | None:
 def _files_in(account: Account, table: str, period: Period) -> list[str]:
     """The files of a table that hold days of a period."""
     return sorted(
-        file.uri
+        file.name
         for file in account.books.files(table)
         if file.partition is not None and date.fromisoformat(file.partition) in period
     )
@@ -123,7 +123,7 @@ def _compute(account: Account, period: Period, files: list[str], unit_costs: Any
     try:
         people = People(account.books, account.cache, account.people_state, lambda: engine)
         used = set(files)
-        account.books.view(engine, "usage", [f for f in account.books.files("usage") if f.uri in used])
+        account.books.view(engine, "usage", [f for f in account.books.files("usage") if f.name in used])
         account.books.view(engine, "payments")
         people.view(engine)
         [row] = engine.arrow(_expression(engine, people, account, period, unit_costs)).to_pylist()

@@ -54,6 +54,15 @@ class StoredFile:
     source_most: str | None
     version_most: int
 
+    @property
+    def name(self) -> str:
+        """The file's own name: it is unique, and stays the same wherever the books lie.
+
+        >>> StoredFile("/books/usage/day=2024-03-01/part-0-a1.parquet", 1, None, None, None, 1).name
+        'part-0-a1.parquet'
+        """
+        return self.uri.rsplit("/", 1)[-1]
+
     def may_hold(self, least: str, most: str) -> bool:
         """Whether rows of a source between these two names can lie in the file."""
         if self.source_least is None or self.source_most is None:
