@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.compute
 
 from breakeven.periods import ONE_DAY, Period, month_of, months_apart
 
 if TYPE_CHECKING:
     from breakeven.account.account import Account
+
+# Arrow builds its compute functions when it is imported, so they have no static types.
+pc: Any = pyarrow.compute
 
 
 def day_retention(account: Account, days: int) -> tuple[list[int], list[int]]:
@@ -27,13 +32,14 @@ def day_retention(account: Account, days: int) -> tuple[list[int], list[int]]:
             exposed[bucket] += users
     activity = account.rollups["activity"]
     if activity.num_rows:
-        rows = activity.group_by(["day", "acquired_day"]).aggregate([("users", "sum")]).to_pylist()
-        for row in rows:
-            acquired = row["acquired_day"]
-            if acquired is not None and (row["day"] - acquired).days == days:
-                bucket = account.buckets.of(acquired)
-                if bucket is not None:
-                    returned[bucket] += row["users_sum"]
+        later_by = pc.days_between(activity["acquired_day"], activity["day"])
+        back = (
+            activity.filter(pc.equal(later_by, days)).group_by(["acquired_day"]).aggregate([("users", "sum")])
+        )
+        for row in back.to_pylist():
+            bucket = account.buckets.of(row["acquired_day"])
+            if bucket is not None:
+                returned[bucket] += row["users_sum"]
     return exposed, returned
 
 
