@@ -207,8 +207,8 @@ def test_coverage_is_what_the_rows_span_or_the_importer_says(books, tmp_path):
 
 def test_books_of_a_newer_program_are_not_touched(books):
     path = books.folder / "breakeven.toml"
-    path.write_text(path.read_text().replace("schema_version = 1", "schema_version = 2"))
-    with pytest.raises(BooksError, match="schema version 2, this program knows 1") as caught:
+    path.write_text(path.read_text().replace("schema_version = 2", "schema_version = 3"))
+    with pytest.raises(BooksError, match="schema version 3, this program knows 2") as caught:
         open_books(books.folder)
     assert "upgrade" in caught.value.remedy
 

@@ -27,7 +27,7 @@ def mooncake():
 
 
 def test_every_record_is_booked_or_quarantined_under_its_own_number(books, mooncake):
-    result = import_from(books, mooncake, SAMPLE, {})
+    [result] = import_from(books, mooncake, SAMPLE, {})
     assert (result.rows_read, result.ingested, result.duplicates, result.quarantined) == (10, 7, 0, 3)
     assert result.ignored_columns == ()
     problems = {problem.row: problem for problem in result.problems}
@@ -38,8 +38,8 @@ def test_every_record_is_booked_or_quarantined_under_its_own_number(books, moonc
 
 
 def test_importing_twice_is_importing_once(books, mooncake):
-    first = import_from(books, mooncake, SAMPLE, {})
-    again = import_from(books, mooncake, SAMPLE, {})
+    [first] = import_from(books, mooncake, SAMPLE, {})
+    [again] = import_from(books, mooncake, SAMPLE, {})
     assert again.already_imported
     assert (again.batch_id, again.ingested, again.duplicates) == (first.batch_id, 0, 7)
     [batch] = books.batches()
@@ -50,13 +50,13 @@ def test_the_packed_trace_holds_the_same_rows(books, mooncake, tmp_path):
     import_from(books, mooncake, SAMPLE, {})
     packed = tmp_path / "sample.jsonl.gz"
     packed.write_bytes(gzip.compress(SAMPLE.read_bytes()))
-    result = import_from(books, mooncake, packed, {})
+    [result] = import_from(books, mooncake, packed, {})
     assert (result.ingested, result.duplicates, result.versions) == (0, 7, 0)
 
 
 def test_other_options_make_new_versions(books, mooncake):
     import_from(books, mooncake, SAMPLE, {})
-    result = import_from(books, mooncake, SAMPLE, {"model": "k1"})
+    [result] = import_from(books, mooncake, SAMPLE, {"model": "k1"})
     assert (result.ingested, result.duplicates, result.versions) == (7, 0, 7)
 
 

@@ -444,6 +444,7 @@ TABLE_WORDS: dict[str, tuple[str, str]] = {
     "payments": ("payments", "付款"),
     "bills": ("bills", "账单"),
     "funding": ("funding", "融资"),
+    "settlements": ("settlements", "结算与到账"),
     "capacity": ("GPU capacity", "算力"),
 }
 """What people call the ledger's tables."""

@@ -159,12 +159,12 @@ def _import_all(
         return
     for path in paths:
         try:
-            results.append(_import_one(books, path, request, show))
+            results.extend(_import_one(books, path, request, show))
         except InputError as error:
             unread.append(Unread(str(path), error))
 
 
-def _import_one(books: Books, path: Path, request: Request, show: Show) -> ImportResult:
+def _import_one(books: Books, path: Path, request: Request, show: Show) -> list[ImportResult]:
     if request.reader:
         return import_from(
             books,
@@ -179,7 +179,7 @@ def _import_one(books: Books, path: Path, request: Request, show: Show) -> Impor
     table = request.table or rules.table
     if table is None:
         table = recognise_table(path, encoding=rules.encoding, row_ids="source_id" in rules.columns)
-    [result] = books.ingest(
+    return books.ingest(
         table,
         [path],
         request.source,
@@ -188,7 +188,6 @@ def _import_one(books: Books, path: Path, request: Request, show: Show) -> Impor
         covers=request.covers,
         progress=show,
     )
-    return result
 
 
 def expanded(name: str) -> list[Path]:
@@ -240,8 +239,8 @@ def _refuse_contradictions(request: Request) -> None:
             f"source {reader.name!r} reads its own layout",
             remedy="leave out --mapping, --row-ids, --time-zone and --encoding",
         )
-    if table not in (None, reader.table):
-        raise UsageError(f"source {reader.name!r} fills {reader.table}, not {table}")
+    if table is not None and table not in reader.tables:
+        raise UsageError(f"source {reader.name!r} fills {', '.join(reader.tables)}, not {table}")
     reader.options_from(request.reader_options)
 
 

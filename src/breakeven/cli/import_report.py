@@ -13,6 +13,7 @@ from breakeven.errors import InputError
 from breakeven.ledger.books import Books
 from breakeven.ledger.ingest import ImportResult
 from breakeven.report import view_model
+from breakeven.report.phrases import chinese
 from breakeven.report.view_model import Column, Label, Table, Value, View
 from breakeven.sources.registry import Source
 
@@ -76,6 +77,7 @@ def _file_row(result: ImportResult) -> dict[str, Value]:
         "first_day": result.first_day.isoformat() if result.first_day else None,
         "last_day": result.last_day.isoformat() if result.last_day else None,
         "batch_id": result.batch_id,
+        "skipped": result.skipped,
         "ignored_columns": ", ".join(result.ignored_columns),
     }
 
@@ -119,6 +121,12 @@ def _warnings(
                 "quarantined",
                 f"{file}: rows in quarantine: {count}. All of them: {see}",
                 f"{file}：{count} 行在隔离区。查看全部：{see}",
+            )
+        if result.skipped:
+            yield _warning(
+                "skipped",
+                f"{file}: records that are no rows ({result.skipped_as}): {result.skipped:,}",
+                f"{file}：{result.skipped:,} 条记录不入账（{chinese(result.skipped_as)}）。",
             )
         if result.versions:
             yield _warning(

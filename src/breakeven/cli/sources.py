@@ -20,7 +20,11 @@ _CACHED = {
     "unknown": Label("not recorded", "未记录"),
 }
 _NAME = Column("name", Label("Name", "名称"))
-_TABLE = Column("ledger_table", Label("Table", "表"))
+_TABLE = Column("ledger_table", Label("Tables", "表"))
+_COVERS = {
+    "en": Column("covers_en", Label("What it covers", "涵盖内容")),
+    "zh": Column("covers_zh", Label("What it covers", "涵盖内容")),
+}
 _INCLUDED = Column("input_includes_cached", Label("Input includes cached", "输入含缓存"), words=_CACHED)
 _ORIGIN = Column("origin", Label("Origin", "出处"))
 _OPTION_COLUMNS = (
@@ -60,7 +64,10 @@ def _row(source: Source) -> dict[str, Value]:
         "name": source.name,
         "label_en": source.label.en,
         "label_zh": source.label.zh,
-        "ledger_table": source.table,
+        "ledger_table": " ".join(source.tables),
+        "covers_en": source.covers.en,
+        "covers_zh": source.covers.zh,
+        "live": " ".join(source.schemes),
         "input_includes_cached": included,
         "options": " ".join(f"{option.name}={option.default}" for option in source.options),
         "notes_en": source.notes.en,
@@ -71,7 +78,9 @@ def _row(source: Source) -> dict[str, Value]:
 
 def _tables(found: list[Source], rows: tuple[dict[str, Value], ...], output: Output) -> tuple[Table, ...]:
     label = Column(f"label_{output.language}", Label("What it is", "说明"))
-    listed = Table("sources", _TITLE, (_NAME, label, _TABLE, _INCLUDED, _ORIGIN), rows)
+    listed = Table(
+        "sources", _TITLE, (_NAME, label, _TABLE, _COVERS[output.language], _INCLUDED, _ORIGIN), rows
+    )
     if output.format == "csv":
         return (listed,)
     return (listed, *(_options_table(source, output.language) for source in found))

@@ -71,6 +71,11 @@ class DuckDBEngine:
             )
             self.execute(f"CREATE OR REPLACE VIEW {sql.name(name)} AS SELECT {columns} WHERE false")
             return
+        # Files written before a column existed lack it: the empty relation names every column.
+        empty = ", ".join(
+            f"CAST(NULL AS {_sql_type(field.type)}) AS {sql.name(field.name)}" for field in schema
+        )
+        shape = f"UNION ALL BY NAME SELECT {empty} WHERE false"
         columns = ", ".join(
             f"CAST({sql.name(field.name)} AS TIMESTAMP) AS {sql.name(field.name)}"
             if pa.types.is_timestamp(field.type)
@@ -80,11 +85,11 @@ class DuckDBEngine:
         earlier = corrections.earlier if corrections else frozenset[str]()
         parts: list[str] = []
         if plain := [file for file in files if file not in earlier]:
-            parts.append(f"SELECT {columns} FROM {_parquet(plain, partition)}")
+            parts.append(f"SELECT {columns} FROM (SELECT * FROM {_parquet(plain, partition)} {shape})")
         if corrections and (revised := [file for file in files if file in earlier]):
             # A row stays when no later version of it exists; both sides keep their names by USING.
             parts.append(
-                f"SELECT {columns} FROM {_parquet(revised, partition)} LEFT JOIN "
+                f"SELECT {columns} FROM (SELECT * FROM {_parquet(revised, partition)} {shape}) LEFT JOIN "
                 "(SELECT source, source_id, max(version) AS latest_version "
                 f"FROM {_parquet(corrections.later, partition)} WHERE version > 1 GROUP BY ALL) "
                 "USING (source, source_id) WHERE latest_version IS NULL OR version >= latest_version"
@@ -179,7 +184,7 @@ def _translated() -> Generator[None]:
 
 def _parquet(files: Sequence[str], partition: str | None) -> str:
     hive = f"true, hive_types = {{{sql.text(partition)}: DATE}}" if partition else "false"
-    return f"read_parquet([{sql.texts(files)}], hive_partitioning = {hive})"
+    return f"read_parquet([{sql.texts(files)}], hive_partitioning = {hive}, union_by_name = true)"
 
 
 def _sql_type(kind: pa.DataType) -> str:

@@ -24,6 +24,7 @@ from breakeven.ledger.quarantine import Quarantine
 from breakeven.ledger.settings import FILE_NAME, Settings, read_settings, write_settings
 from breakeven.ledger.store import ConflictError, StoredFile, TableStore, latest_version
 from breakeven.ledger.tables import TABLES
+from breakeven.ledger.upgrade import upgrade
 
 if TYPE_CHECKING:
     from breakeven.engine.session import Corrections, Engine
@@ -170,7 +171,9 @@ def open_books(folder: str | os.PathLike[str], *, as_of: datetime | None = None)
     Raises `BooksError` when there are none, or when a newer program wrote them.
     """
     path = Path(folder)
-    return Books(path, read_settings(path), as_of)
+    settings = read_settings(path)
+    upgrade(path)
+    return Books(path, settings, as_of)
 
 
 def create_books(

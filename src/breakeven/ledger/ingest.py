@@ -38,7 +38,8 @@ _MEMORY_GIB = 1.2
 class ImportResult:
     """What became of one file. `versions` of the ingested rows replace what was known under their key.
 
-    `problems` are the first thousand of the quarantined rows; `Books.quarantined` gives all.
+    `skipped` records are no rows of any table; `skipped_as` says what they are. `problems` are the first
+    thousand of the quarantined rows; `Books.quarantined` gives all.
     """
 
     file: str
@@ -54,6 +55,8 @@ class ImportResult:
     first_day: date | None = None
     last_day: date | None = None
     ignored_columns: tuple[str, ...] = ()
+    skipped: int = 0
+    skipped_as: str = ""
     problems: tuple[Problem, ...] = field(default=(), repr=False)
 
 
@@ -159,6 +162,8 @@ class Importer:
             first_day=landed.first_day,
             last_day=landed.last_day,
             ignored_columns=landed.ignored_columns,
+            skipped=landed.skipped,
+            skipped_as=self.mapping.layout.skipped_as if self.mapping.layout else "",
         )
         first = engine.arrow_of(f"{_quarantine_rows(result)} LIMIT {PROBLEMS_SHOWN}")
         return replace(result, problems=tuple(Problem(**row) for row in first.to_pylist()))
@@ -176,6 +181,7 @@ class Importer:
             "duplicates": result.duplicates,
             "quarantined": result.quarantined,
             "versions": result.versions,
+            "skipped": result.skipped,
             "duplicates_of": known.against,
             "revised_days": list(known.revised_days),
             "first_day": result.first_day.isoformat() if result.first_day else None,

@@ -1,9 +1,9 @@
 """What the books already know of a landed file's rows: duplicates, new versions, and the rows to write.
 
 A row's key is (source, source_id). Same key and same content: a duplicate, dropped. Same key and other
-content: a new version. Keys are compared by 64-bit hash first, so a file without duplicates costs one
-integer per row; then hashes of keys and contents together (128 bits); and what is left, which is new
-versions and chance, by the key itself.
+content: a new version, unless the source says by `revision` that what the books hold is newer. Keys are
+compared by 64-bit hash first, so a file without duplicates costs one integer per row; then hashes of keys and
+contents together (128 bits); and what is left, which is new versions and chance, by the key itself.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from breakeven.ledger.tables import LedgerTable
 if TYPE_CHECKING:
     from deltalake import DeltaTable
 
-_TABLES = ("suspects", "fresh", "dropped", "news", "versioned", "earlier")
+_TABLES = ("suspects", "fresh", "dropped", "news", "outdated", "versioned", "earlier")
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,10 @@ def _drop_repetitions(engine: DuckDBEngine, table: LedgerTable) -> None:
         f"epoch_us({sql.name(column.name)})" if column.kind == "timestamp" else sql.name(column.name)
         for column in table.columns
     )
+    values += ", revision"
     suspect = f"SEMI JOIN suspects ON {KEY} = suspects.key"
     engine.execute(
-        f"CREATE TEMP TABLE fresh AS SELECT _row, {KEY} AS key, hash({values}) AS content "
+        f"CREATE TEMP TABLE fresh AS SELECT _row, {KEY} AS key, hash({values}) AS content, revision "
         f"FROM incoming {suspect} WHERE _problem IS NULL"
     )
     engine.execute(
@@ -83,6 +84,21 @@ def _drop_repetitions(engine: DuckDBEngine, table: LedgerTable) -> None:
         "USING (key, content)"
     )
     engine.execute("CREATE TEMP TABLE news AS SELECT * FROM fresh ANTI JOIN dropped USING (_row)")
+    _drop_outdated(engine)
+
+
+def _drop_outdated(engine: DuckDBEngine) -> None:
+    """Move to `dropped` what is older than what the books hold: the order of arrival then changes nothing."""
+    [(dated,)] = engine.rows("SELECT count(revision) FROM news")
+    if not dated:
+        return
+    engine.execute(
+        "CREATE TEMP TABLE outdated AS SELECT _row, batch_id FROM news JOIN "
+        f"(SELECT {KEY} AS key, max(revision) AS newest, arg_max(batch_id, revision) AS batch_id FROM booked "
+        f"SEMI JOIN news ON {KEY} = news.key GROUP BY ALL) AS known USING (key) WHERE revision < newest"
+    )
+    engine.execute("INSERT INTO dropped SELECT * FROM outdated")
+    engine.execute("DELETE FROM news USING outdated WHERE news._row = outdated._row")
 
 
 def _number_versions(engine: DuckDBEngine, table: LedgerTable) -> None:
@@ -95,11 +111,12 @@ def _number_versions(engine: DuckDBEngine, table: LedgerTable) -> None:
     # Of each content that is news under its key, the first row counts and the rest is repetition.
     engine.execute(
         "CREATE TEMP TABLE versioned AS WITH first AS (SELECT source, source_id, content, min(_row) AS _row, "
+        "max(news.revision) AS revision, "
         f"arg_min({'day' if table.partitioned else 'NULL::DATE'}, _row) AS day "
         "FROM incoming JOIN news USING (_row) GROUP BY source, source_id, content), "
         "top AS (SELECT source, source_id, max(version) AS version FROM earlier GROUP BY source, source_id) "
         "SELECT _row, source, source_id, day, CAST(coalesce(top.version, 0) + row_number() "
-        "OVER (PARTITION BY source, source_id ORDER BY _row) AS INTEGER) AS version "
+        "OVER (PARTITION BY source, source_id ORDER BY coalesce(revision, 0), _row) AS INTEGER) AS version "
         "FROM first LEFT JOIN top USING (source, source_id)"
     )
     engine.execute("INSERT INTO dropped SELECT _row, NULL FROM news ANTI JOIN versioned USING (_row)")

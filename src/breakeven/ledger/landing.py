@@ -21,7 +21,7 @@ from breakeven.ledger.mapping import Mapping
 from breakeven.ledger.raw_files import RawFile, keep_rejected, open_raw
 from breakeven.ledger.tables import LedgerTable
 from breakeven.ledger.text_files import blank_lines
-from breakeven.ledger.validate import Validated, validate
+from breakeven.ledger.validate import KEPT, SKIPPED, Validated, validate
 
 KEY = "hash(source, source_id)"
 
@@ -30,7 +30,7 @@ KEY = "hash(source, source_id)"
 class Landed:
     """What a file holds: records read, records that cannot be booked, and the days of the good ones.
 
-    `day_count` is on how many different days good rows begin.
+    `day_count` is on how many different days good rows begin. `skipped` records are no rows of any table.
     """
 
     rows_read: int
@@ -39,6 +39,7 @@ class Landed:
     last_day: date | None
     day_count: int
     ignored_columns: tuple[str, ...]
+    skipped: int = 0
 
     @property
     def good(self) -> int:
@@ -71,7 +72,17 @@ def land(
         relation, typed = validated.checked, validated.typed
         if raw.kind != "parquet":
             relation = typed = _parsed(engine, relation, workspace / "landed.parquet")
-        rejected = keep_rejected(engine, raw)
+        layout = mapping.layout
+        records, skipped = relation, 0
+        if layout is not None and (layout.kept or layout.skipped):
+            if layout.skipped:
+                [(skipped,)] = engine.rows(f"SELECT count(*) FROM ({relation}) WHERE _part = {SKIPPED}")
+            relation, typed = (
+                f"SELECT * EXCLUDE (_part) FROM ({one}) WHERE _part = {KEPT}" for one in (relation, typed)
+            )
+        rejected = keep_rejected(engine, raw, is_ours=layout is None or layout.is_rest)
+        if raw.claimed is not None:
+            _refuse_if_cut_off(engine, records, raw.claimed)
         ids = f"{sql.text(digest[:12] + ':')} || CAST(_row AS VARCHAR)" if validated.ids_by_row else None
         _name_incoming(engine, relation, ids)
         read, good, first, last, days = _count_keys(engine, table, zone)
@@ -86,7 +97,17 @@ def land(
             raise
         raise InputError(error.what, where=str(path), cause=error.cause, remedy=error.remedy) from error
     quarantined = read - good + rejected
-    return Landed(read + rejected, quarantined, first, last, days, validated.ignored)
+    return Landed(read + rejected, quarantined, first, last, days, validated.ignored, skipped)
+
+
+def _refuse_if_cut_off(engine: DuckDBEngine, records: str, claimed: int) -> None:
+    [(read,)] = engine.rows(f"SELECT count(*) FROM ({records})")
+    if read < claimed:
+        raise InputError(
+            f"the file says it holds {claimed:,} records, but {read:,} are in it; nothing was imported",
+            cause="the download was cut off, or lines were removed",
+            remedy="fetch the file again",
+        )
 
 
 def _parsed(engine: DuckDBEngine, relation: str, target: Path) -> str:

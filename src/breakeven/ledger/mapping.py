@@ -29,6 +29,7 @@ from typing import Any
 import yaml
 
 from breakeven.errors import InputError
+from breakeven.ledger.layout import Layout
 from breakeven.ledger.tables import TABLES, LedgerTable
 from breakeven.periods import time_zone
 
@@ -41,11 +42,15 @@ _FLAGS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "o
 
 @dataclass(frozen=True)
 class ColumnRule:
-    """Where one ledger column comes from: a column of the file, its time unit or scale."""
+    """Where one ledger column comes from: a column of the file, its time unit or scale.
+
+    `expression` is SQL that takes the column's place; only a layout has one, a mapping file never.
+    """
 
     origin: str
     unit: str = "iso"
     scale: Decimal | None = None
+    expression: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,10 +66,34 @@ class Mapping:
     encoding: str | None = None
     delimiter: str | None = None
     input_includes_cached: bool = False
+    layout: Layout | None = None
+
+    @classmethod
+    def of(cls, layout: Layout, source: str) -> Mapping:
+        """The mapping that reads a system's own format by its layout."""
+        rules = {
+            name: ColumnRule(name, value.unit, value.scale, layout.expression(name))
+            for name, value in layout.columns.items()
+        }
+        rules["source_id"] = ColumnRule("source_id", expression=layout.filled(layout.source_id))
+        if layout.revision:
+            rules["revision"] = ColumnRule("revision", expression=layout.filled(layout.revision))
+        return cls(
+            columns=rules,
+            table=layout.table,
+            source=source,
+            time_zone=layout.time_zone,
+            encoding=layout.encoding,
+            delimiter=layout.delimiter,
+            input_includes_cached=WHOLE_INPUT in layout.columns,
+            layout=layout,
+        )
 
     @property
     def digest(self) -> str:
         """A stable hash of what the mapping says: part of a batch's identity."""
+        if self.layout is not None:
+            return self.layout.digest
         said = {
             "columns": {k: [v.origin, v.unit, str(v.scale)] for k, v in self.columns.items()},
             "constants": self.constants,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 from breakeven.engine import sql
 from breakeven.engine.duckdb import DuckDBEngine
 from breakeven.errors import InputError
+from breakeven.ledger.layout import Field, Layout
 from breakeven.ledger.mapping import Mapping
 from breakeven.ledger.text_files import OVERLONG_MARK, TextFile, compression_of, prepare_text, unpack
 
@@ -29,7 +32,8 @@ class RawFile:
     """An opened file: `relation` is SQL with the raw columns, and, of Parquet, `ROW` from 1.
 
     `types` gives the engine's type of each raw column; `raw` is SQL for a record as text. `sometimes` are
-    columns of JSON records that the first lines do not show but later ones may have.
+    columns of JSON records that the first lines do not show but later ones may have. `claimed` is how many
+    records the file itself says it holds.
     """
 
     path: Path
@@ -39,6 +43,7 @@ class RawFile:
     raw: str
     text: TextFile | None = None
     sometimes: frozenset[str] = frozenset()
+    claimed: int | None = None
 
     @property
     def header_lines(self) -> int:
@@ -58,13 +63,25 @@ def open_raw(
         head = handle.read(4)
     if not head:
         raise InputError("the file is empty", where=str(path), remedy="check the export that wrote it")
+    layout = mapping.layout
+    if layout is not None and layout.prepare is not None:
+        folder = workspace / "prepared"
+        folder.mkdir(exist_ok=True)
+        prepared = layout.prepare(path, folder)
+        raw = open_raw(
+            engine, prepared.path, replace(mapping, layout=replace(layout, prepare=None)), workspace, ()
+        )
+        return replace(raw, path=path, claimed=prepared.records)
     if head == _PARQUET_MAGIC or ".parquet" in path.suffixes:
-        return _open_parquet(engine, path, workspace)
+        raw = _open_parquet(engine, path, workspace)
+        return raw if layout is None else _with_fields(raw, layout)
     text = prepare_text(path, workspace, mapping.encoding)
     beginning = _beginning(text.path).lstrip("\ufeff")
     if not beginning.strip():
         raise InputError("the file holds no data", where=str(path), remedy="check the export that wrote it")
     if beginning.lstrip().startswith("{"):
+        if layout is not None:
+            return _json_with_fields(path, text, layout)
         mapped = {rule.origin for rule in mapping.columns.values()}
         return _open_json_lines(path, text, optional, mapped)
     if beginning.lstrip().startswith("["):
@@ -73,7 +90,8 @@ def open_raw(
             where=str(path),
             remedy="write JSON lines: one object per line, without brackets around and commas between them",
         )
-    return _open_csv(path, text, beginning, mapping)
+    raw = _open_csv(path, text, beginning, mapping)
+    return raw if layout is None else _with_fields(raw, layout)
 
 
 def _open_parquet(engine: DuckDBEngine, path: Path, workspace: Path) -> RawFile:
@@ -136,6 +154,106 @@ def _open_json_lines(path: Path, text: TextFile, optional: Iterable[str], mapped
     return RawFile(path, "jsonl", rows, types, f"file.{_LINE}", text, frozenset(sometimes))
 
 
+def _with_fields(raw: RawFile, layout: Layout) -> RawFile:
+    """A table with a layout's fields as its columns, as text; one that the file lacks is NULL."""
+    names = {name.strip().casefold(): name for name in raw.types}
+    chosen: list[str] = []
+    missing: list[Field] = []
+    for one in layout.fields:
+        found = next((names[origin.casefold()] for origin in one.origins if origin.casefold() in names), None)
+        if found is None and one.required:
+            missing.append(one)
+        value = (
+            "CAST(NULL AS VARCHAR)" if found is None else f"nullif({_as_text(found, raw.types[found])}, '')"
+        )
+        chosen.append(f"{value} AS {sql.name(one.name)}")
+    if missing:
+        raise _other_format(layout, missing, list(raw.types), raw.path)
+    row = f", {ROW}" if raw.kind == "parquet" else ""
+    relation = f"(SELECT {', '.join(chosen)}{row} FROM {raw.relation})"
+    return replace(raw, relation=relation, types={one.name: "VARCHAR" for one in layout.fields})
+
+
+def _as_text(name: str, kind: str) -> str:
+    """A column as text that reads back: nested values as JSON, instants with their offset."""
+    column = sql.name(name)
+    if kind == "VARCHAR":
+        return column
+    if kind.startswith(("STRUCT", "MAP")) or kind.endswith("]"):
+        return f"CAST(to_json({column}) AS VARCHAR)"
+    return f"CAST({column} AS VARCHAR)"
+
+
+def _json_with_fields(path: Path, text: TextFile, layout: Layout) -> RawFile:
+    """JSON records with a layout's fields as columns, each record parsed once.
+
+    What a record holds beside the fields (prompts, answers) is never looked at and never kept.
+    """
+    places = [(one, origin) for one in layout.fields for origin in one.origins]
+    seen = _json_places(text.path, [origin for _, origin in places])
+    missing = [one for one in layout.fields if one.required and not seen.intersection(one.origins)]
+    if missing:
+        raise _other_format(layout, missing, _json_columns(path, text.path), path)
+    lines = (
+        f"read_csv({sql.text(str(text.path))}, auto_detect = false, header = false, delim = '\x1f', "
+        f"quote = '', escape = '', columns = {{'line': 'VARCHAR'}}, strict_mode = false, {_REJECT_OPTIONS})"
+    )
+    paths = ", ".join(sql.text(f"$.{origin}") for _, origin in places)
+    picked: list[str] = []
+    for one in layout.fields:
+        cells = [f"nullif(cells[{i}], '')" for i, (owner, _) in enumerate(places, 1) if owner is one]
+        picked.append(f"coalesce({', '.join(cells)}) AS {sql.name(one.name)}")
+    rows = (
+        f"(SELECT {', '.join(picked)}, NOT is_object AS {BROKEN} FROM (SELECT is_object, "
+        f"CASE WHEN is_object THEN json_extract_string(line, [{paths}]) END AS cells FROM (SELECT line, "
+        f"CASE WHEN json_valid(line) THEN json_type(line) = 'OBJECT' ELSE false END AS is_object "
+        f"FROM {lines} WHERE line IS NOT NULL AND trim(line, ' \t\r') <> '')))"
+    )
+    return RawFile(path, "jsonl", rows, {one.name: "VARCHAR" for one in layout.fields}, _WHOLE_RECORD, text)
+
+
+def _json_places(path: Path, origins: Iterable[str]) -> set[str]:
+    """Which paths lead to something in the first records of a file."""
+    wanted = {origin: _keys_of(origin) for origin in origins}
+    found: set[str] = set()
+    with path.open("rb") as handle:
+        for line in islice(handle, _JSON_SAMPLE_LINES):
+            try:
+                record = json.loads(line.decode("utf-8-sig"))
+            except ValueError:
+                continue
+            for origin, keys in wanted.items():
+                value = record
+                for key in keys:
+                    value = value.get(key) if isinstance(value, dict) else None
+                if value is not None:
+                    found.add(origin)
+    return found
+
+
+def _keys_of(origin: str) -> list[str]:
+    """The keys of a path, quoted ones whole.
+
+    >>> _keys_of('attributes."gen_ai.system".name')
+    ['attributes', 'gen_ai.system', 'name']
+    """
+    return [quoted or plain for quoted, plain in re.findall(r'"([^"]*)"|([^."]+)', origin)]
+
+
+def _other_format(layout: Layout, missing: list[Field], found: list[str], path: Path) -> InputError:
+    """What to say of a file that lacks what every file of its format has."""
+    lacking = ", ".join(one.origins[0] for one in missing)
+    near = {one.origins[0]: get_close_matches(one.origins[0], found, 1, 0.6) for one in missing}
+    similar = ", ".join(f"{name} ~ {names[0]}" for name, names in near.items() if names)
+    cause = f"similar names: {similar}; columns found: {', '.join(found)}" if similar else None
+    return InputError(
+        f"not {layout.title}, or a version of it that is not known: it lacks {lacking}",
+        where=str(path),
+        cause=(cause or f"columns found: {', '.join(found)}")[:500],
+        remedy="check what was exported; if the system renamed a column, read it with a mapping file",
+    )
+
+
 def _beginning(path: Path) -> str:
     with path.open("rb") as handle:
         return handle.read(_SAMPLE_BYTES).decode("utf-8", errors="replace")
@@ -190,16 +308,17 @@ _REJECT_OPTIONS = (
 )
 
 
-def keep_rejected(engine: DuckDBEngine, raw: RawFile) -> int:
+def keep_rejected(engine: DuckDBEngine, raw: RawFile, *, is_ours: bool = True) -> int:
     """Make the table `rejected` (row, field, reason, remedy, raw) of what the reader refused; how many.
 
-    To be called after the relation has been read once. Raises `InputError` when nearly all was refused.
+    To be called after the relation has been read once. With `is_ours` false they are another table's to
+    report, and none is kept. Raises `InputError` when nearly all was refused.
     """
     engine.execute(
         "CREATE TEMP TABLE rejected "
         '("row" BIGINT, field VARCHAR, reason VARCHAR, remedy VARCHAR, raw VARCHAR)'
     )
-    if raw.text is None:
+    if raw.text is None or not is_ours:
         return 0
     [(entries,)] = engine.rows(f"SELECT count(*) FROM {_REJECTS}")
     if entries >= MOST_REJECTED:

@@ -17,7 +17,7 @@ from breakeven.errors import BooksError, InputError
 from breakeven.money import minor_units
 from breakeven.periods import time_zone
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 Provenance = Literal["measured", "modelled", "published", "assumed"]
 FILE_NAME = "breakeven.toml"
 
@@ -57,6 +57,15 @@ class Settings:
     def __post_init__(self) -> None:
         object.__setattr__(self, "weights", dict(self.weights or DEFAULT_WEIGHTS))
         object.__setattr__(self, "price_currency", dict(self.price_currency or {}))
+
+
+def schema_version(folder: Path) -> int:
+    """Which version of the tables the books in a folder have; that of this program when they do not say."""
+    try:
+        said = tomllib.loads((folder / FILE_NAME).read_text("utf-8")).get("schema_version", 1)
+    except (OSError, ValueError):
+        return SCHEMA_VERSION  # reading the settings in earnest says what is wrong with them
+    return said if isinstance(said, int) else SCHEMA_VERSION
 
 
 def read_settings(folder: Path) -> Settings:

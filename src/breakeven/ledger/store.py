@@ -94,6 +94,17 @@ class TableStore:
             },
         )
 
+    def add_missing_columns(self) -> None:
+        """Give a table of older books the columns it lacks, in one commit of its metadata."""
+        from deltalake.schema import Schema
+
+        delta = self.open()
+        known = {field.name for field in delta.schema().fields}
+        lacking = [field for field in self.table.schema if field.name not in known]
+        if lacking:
+            with located(self.uri):
+                delta.alter.add_columns(list(Schema.from_arrow(pa.schema(lacking)).fields))
+
     def open(self, as_of: datetime | None = None) -> DeltaTable:
         """The table now, or as it stood at a moment; before its first commit it was empty (version 0)."""
         from deltalake import DeltaTable

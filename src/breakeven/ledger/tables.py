@@ -1,8 +1,9 @@
-"""The eight tables of the ledger: their columns, types, and the rules a row must keep.
+"""The nine tables of the ledger: their columns, types, and the rules a row must keep.
 
 This is the contract with people's data. Every row also carries `source`, `source_id` (unique within its
-source), `batch_id` and `version` (1, or higher when a later file said something else under the same key).
-Tables that grow with time are partitioned by `day`, the day of the books' time zone.
+source), `batch_id`, `version` (1, or higher when a later file said something else under the same key) and
+`revision` (when the source last changed the row, where it says so: then the later one counts, whichever came
+first). Tables that grow with time are partitioned by `day`, the day of the books' time zone.
 """
 
 from __future__ import annotations
@@ -77,6 +78,7 @@ class LedgerTable:
         """The stored schema, technical columns last."""
         fields = [pa.field(column.name, column.arrow_type) for column in self.columns]
         fields += [
+            pa.field("revision", pa.int64()),
             pa.field("source", pa.string()),
             pa.field("source_id", pa.string()),
             pa.field("version", pa.int32()),
@@ -202,6 +204,7 @@ TABLES: dict[str, LedgerTable] = {
                 _text("status"),
                 Column("latency_ms", "count", least=0, most=10**9),
                 Column("ttft_ms", "count", least=0, most=10**9),
+                _text("response_id"),
             ),
             clock="at",
             rules=_USAGE_RULES,
@@ -254,22 +257,51 @@ TABLES: dict[str, LedgerTable] = {
                         "payroll",
                         "training",
                         "payment_fee",
+                        "advertising",
                         "other",
                     ),
                 ),
+                Column(
+                    "charge",
+                    "choice",
+                    default="usage",
+                    choices=("usage", "discount", "credit", "tax", "fee", "adjustment"),
+                ),
                 _text("model"),
+                Column(
+                    "token_class",
+                    "choice",
+                    choices=("uncached_input", "cached_input", "cache_write", "output"),
+                ),
+                _text("service_tier"),
                 Column("period_start", "day", required=True),
                 Column("period_end", "day", required=True),
                 Column("amount", "money", required=True, least=-_MOST_MONEY, most=_MOST_MONEY),
                 _CURRENCY,
                 Column("quantity", "number", least=0),
                 _text("unit"),
+                Column("pricing_amount", "money", least=-_MOST_MONEY, most=_MOST_MONEY),
+                Column("pricing_currency", "currency"),
+                _text("invoice_id"),
                 _text("funded_by"),
             ),
             clock="period_start",
             partitioned=False,
             rules=(_period("period_start", "period_end"),),
             end="period_end",
+        ),
+        LedgerTable(
+            "settlements",
+            (
+                Column("at", "timestamp", required=True, past=True),
+                _text("processor", required=True),
+                Column("kind", "choice", required=True, choices=("payout", "bank_receipt", "adjustment")),
+                Column("amount", "money", required=True, least=-_MOST_MONEY, most=_MOST_MONEY),
+                _CURRENCY,
+                _text("reference"),
+            ),
+            clock="at",
+            partitioned=False,
         ),
         LedgerTable(
             "funding",

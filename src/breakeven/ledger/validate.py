@@ -59,18 +59,22 @@ def validate(
     """
     builder = _Builder(raw, table, mapping, now)
     cells = [(column, *builder.column(column)) for column in table.columns]
-    source_sql, id_sql = builder.source(source), builder.source_id()
+    source_sql, id_sql, revision_sql = builder.source(source), builder.source_id(), builder.revision()
     builder.finish_missing()
     # Conditions within one column come before conditions across columns.
     rules = builder.rules_of_the_record()
     rules += [rule for _, _, column_rules in cells for rule in column_rules]
     rules += builder.across + [Rule(*rule) for rule in table.rules]
+    if layout := mapping.layout:
+        rules += [
+            Rule(layout.filled(check.bad), check.field, check.reason, check.remedy) for check in layout.checks
+        ]
     values = ", ".join(f"{typed} AS {sql.name(column.name)}" for column, typed, _ in cells)
     row = f", file.{ROW} AS _row" if raw.kind == "parquet" else ""
     # `file` carries the raw record along as one value: a rule reads `file."x"` raw and "x" typed.
     inner = (
-        f"SELECT file, {values}, {source_sql} AS source, {id_sql} AS source_id{row} "
-        f"FROM {raw.relation} AS file"
+        f"SELECT file, {values}, {revision_sql} AS revision, {source_sql} AS source, {id_sql} AS source_id"
+        f"{row}{_part(mapping)} FROM {raw.relation} AS file"
     )
     cases = " ".join(f"WHEN {rule.bad} THEN {number}" for number, rule in enumerate(rules))
     problem = f"CAST(CASE {cases} END AS SMALLINT)"
@@ -86,6 +90,19 @@ def validate(
         builder.ignored(),
         builder.ids_by_row,
     )
+
+
+KEPT, OTHER, SKIPPED = 0, 1, 2
+"""Whose a record of a file for several tables is: this table's, another's, nobody's."""
+
+
+def _part(mapping: Mapping) -> str:
+    """SQL of `_part` for a layout that does not take every record."""
+    layout = mapping.layout
+    if layout is None or not (layout.kept or layout.skipped):
+        return ""
+    skipped = f"WHEN {layout.skipped} THEN {SKIPPED} " if layout.skipped else ""
+    return f", CAST(CASE {skipped}WHEN {layout.kept} THEN {KEPT} ELSE {OTHER} END AS TINYINT) AS _part"
 
 
 def _day(table: LedgerTable, zone: str) -> str:
@@ -109,6 +126,10 @@ class _Builder:
     def origin(self, name: str, *, required: bool = False) -> ColumnRule | None:
         """Where a ledger column comes from in this file, if anywhere."""
         rule = self.mapping.columns.get(name)
+        if rule is not None and rule.expression:
+            return rule
+        if self.mapping.layout is not None:
+            return None
         if rule is None:
             absent = name not in self.raw.types or (required and name in self.raw.sometimes)
             rule = None if absent else ColumnRule(name)
@@ -137,6 +158,11 @@ class _Builder:
                 self.missing.append(column.name)
             value = sql.text(column.default) if column.default is not None else "NULL"
             return f"CAST({value} AS {SQL_TYPES[column.kind]})", []
+        if rule.expression:
+            value = rule.expression
+            if column.default is not None:
+                value = f"coalesce({value}, {sql.text(column.default)})"
+            return self._typed(column, value, "VARCHAR", rule)
         value = "file." + sql.name(rule.origin)
         if self.raw.kind == "jsonl" and column.default is not None:
             value = f"coalesce({value}, {sql.text(column.default)})"
@@ -150,8 +176,8 @@ class _Builder:
             return "CAST(NULL AS BIGINT)", []
         whole, rules = self._typed(
             Column(WHOLE_INPUT, "count", required=True, least=0, most=column.most),
-            "file." + sql.name(rule.origin),
-            self.raw.types[rule.origin],
+            rule.expression or "file." + sql.name(rule.origin),
+            "VARCHAR" if rule.expression else self.raw.types[rule.origin],
             rule,
         )
         parts = [
@@ -199,6 +225,8 @@ class _Builder:
     def source_id(self) -> str:
         """The row's own name within its source."""
         rule = self.origin("source_id", required=True)
+        if rule is not None and rule.expression:
+            return f"CAST({rule.expression} AS VARCHAR)"
         if rule is None:
             self.missing.append("source_id")
         elif rule.origin == ROW_NUMBER and ROW_NUMBER not in self.raw.types:
@@ -206,6 +234,16 @@ class _Builder:
         else:
             return f"CAST(file.{sql.name(rule.origin)} AS VARCHAR)"
         return "CAST(NULL AS VARCHAR)"
+
+    def revision(self) -> str:
+        """When the source last changed the row, as a number that grows; NULL where it does not say."""
+        rule = self.mapping.columns.get("revision")
+        if rule is not None and rule.expression:
+            return f"TRY_CAST({rule.expression} AS BIGINT)"
+        if self.mapping.layout is None and "revision" in self.raw.types:
+            self.used.add("revision")
+            return "TRY_CAST(file.revision AS BIGINT)"
+        return "CAST(NULL AS BIGINT)"
 
     def rules_of_the_record(self) -> list[Rule]:
         """What can be wrong with a record before any column is looked at."""
@@ -238,6 +276,8 @@ class _Builder:
 
     def ignored(self) -> tuple[str, ...]:
         """Columns of the file that nothing reads; of a nested JSON object, only the whole."""
+        if self.mapping.layout is not None:
+            return ()  # a system's own format holds much that is not for books
         ours = {"source", "source_id", "batch_id", "version", "day", *self.raw.sometimes, *self.used}
         outer = {name.split(".")[0] for name in self.used if "." in name}
         return tuple(name for name in self.raw.types if name not in ours | outer and "." not in name)

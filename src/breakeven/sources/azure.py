@@ -90,7 +90,7 @@ def _start(option: str, recorded: datetime) -> datetime:
 SOURCE = Source(
     name="azure",
     label=Words("Azure public trace of LLM requests", "Azure 公开的 LLM 请求记录"),
-    table="usage",
+    tables=("usage",),
     input_includes_cached=None,
     read=read,
     notes=Words(

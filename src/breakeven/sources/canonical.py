@@ -65,6 +65,8 @@ def write_canonical(source: Source, path: Path, options: Mapping[str, str], targ
         "breakeven.original_sha256": file_digest(path),
         "breakeven.options": json.dumps(dict(options), sort_keys=True, ensure_ascii=False),
     }
+    if source.read is None:
+        raise TypeError(f"source {source.name!r} is read by its layouts")
     batches = source.read(path, options)
     first = next(batches, None)
     if first is None:

@@ -158,7 +158,7 @@ def _positive(text: str) -> int:
 SOURCE = Source(
     name="mooncake",
     label=Words("Mooncake trace of requests to Kimi", "Mooncake 的 Kimi 请求记录"),
-    table="usage",
+    tables=("usage",),
     input_includes_cached=True,
     read=read,
     notes=Words(

@@ -19,6 +19,8 @@ from breakeven.errors import InputError, UsageError
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from breakeven.ledger.layout import Layout
+
 ENTRY_POINTS = "breakeven.sources"
 _PACKAGE = "breakeven.sources"
 
@@ -28,6 +30,9 @@ class Words(NamedTuple):
 
     en: str
     zh: str
+
+
+_NOTHING = Words("", "")
 
 
 @dataclass(frozen=True)
@@ -40,26 +45,48 @@ class SourceOption:
 
 
 Read = Callable[[Path, Mapping[str, str]], Iterator["pa.RecordBatch"]]
+Layouts = Callable[[Mapping[str, str]], tuple["Layout", ...]]
+Fetch = Callable[[str, Mapping[str, str], Path], list[Path]]
+"""(URL, options, an empty folder) to the files written there, in the source's own format."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """One system we read.
+    """One system we read, in one of two ways.
 
-    `read(path, options)` yields batches in canonical columns, one row per record of the file, in its order;
-    see `breakeven.sources.canonical`. `input_includes_cached` declares whether the system's own input count
+    `layouts(options)` says how records become rows of one table or several: the engine then reads the file in
+    its own form, fast, with every bad cell located; see `breakeven.ledger.layout`. `read(path, options)` is
+    for what no expression can say (a cache to be replayed): it yields batches in canonical columns, one row
+    per record of the file, in its order; see `breakeven.sources.canonical`.
+
+    `tables` are those it fills; `covers` says what of the business its records tell. `fetch` brings what a
+    URL names into a folder, as files in the same format, for systems that are read live; `schemes` are the
+    URLs it takes. `input_includes_cached` declares whether the system's own input count
     includes cached tokens; None where it says nothing of caching or counts no tokens. `notes` say what a
     reader must know beside the figures: what is assumed, what is not recorded.
     """
 
     name: str
     label: Words
-    table: str
+    tables: tuple[str, ...]
     input_includes_cached: bool | None
-    read: Read
     notes: Words
+    covers: Words = _NOTHING
+    layouts: Layouts | None = None
+    read: Read | None = None
+    fetch: Fetch | None = None
+    schemes: tuple[str, ...] = ()
     origin: str = ""
     options: tuple[SourceOption, ...] = ()
+
+    def __post_init__(self) -> None:
+        if (self.layouts is None) == (self.read is None):
+            raise TypeError(f"source {self.name!r} needs either layouts or read")
+
+    @property
+    def table(self) -> str:
+        """The one table of a source that fills one; the first of several."""
+        return self.tables[0]
 
     def options_from(self, given: Mapping[str, str]) -> dict[str, str]:
         """All options with their values. Raises `UsageError` for a name this source does not have."""

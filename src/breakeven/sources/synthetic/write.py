@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from breakeven.ledger.tables import MONEY, TABLES
+from breakeven.ledger.tables import MONEY, TABLES, Column
 
 Emit = Callable[[str, Path], None]
 """Takes a finished chunk of a table; the chunk is deleted when the call returns."""
@@ -23,14 +23,36 @@ _FOUR_DIGITS = np.frombuffer("".join(f"{number:04d}" for number in range(10_000)
 """The text of each number below 10,000 as one machine word: whole words are copied faster than letters."""
 
 
+_NOT_MADE = frozenset(
+    {
+        "response_id",
+        "charge",
+        "token_class",
+        "service_tier",
+        "pricing_amount",
+        "pricing_currency",
+        "invoice_id",
+    }
+)
+"""Columns that only real systems fill. (Generated usage does say its service tier.)"""
+
+
 def canonical_schema(table: str) -> pa.Schema:
-    """The columns of a table as a file carries them: the ledger's own, and the row's key.
+    """The columns of a table that a generated file carries: the ledger's own, and the row's key.
 
     >>> canonical_schema("activity").names
     ['user_id', 'day', 'sessions', 'source_id']
     """
-    fields = [pa.field(column.name, column.arrow_type) for column in TABLES[table].columns]
+    fields = [pa.field(column.name, column.arrow_type) for column in _made(table)]
     return pa.schema([*fields, pa.field("source_id", pa.string())])
+
+
+def _made(table: str) -> list[Column]:
+    return [
+        column
+        for column in TABLES[table].columns
+        if column.name not in _NOT_MADE or (table, column.name) == ("usage", "service_tier")
+    ]
 
 
 def numbered(prefix: str, numbers: NDArray[np.integer]) -> pa.StringArray:
