@@ -47,7 +47,8 @@ class Rollup:
 
     `by_user`: rows carry their user's channel and cohort, so they depend on the acquisitions. `by_payer`:
     rows say whether the user had a paid service that day, so they depend on the payments. `of_windows`:
-    the rows come from the paid windows rather than from the days of the table.
+    the rows come from the paid windows rather than from the days of the table. `before_matching`: the rows of
+    every source are there, also those of requests that another source saw first in precedence.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Rollup:
     by_user: bool = False
     by_payer: bool = False
     of_windows: bool = False
+    before_matching: bool = False
 
 
 def _usage(inputs: Inputs) -> Any:

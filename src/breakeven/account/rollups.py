@@ -214,7 +214,7 @@ class RollupStore:
         days = sorted({day for unit in units for day in _days_of(unit, rollup, files)})
         chosen = [file for day in days for file in files.get(day, [])]
         if not rollup.of_windows:
-            self.books.view(self.engine, rollup.table, chosen)
+            self.books.view(self.engine, rollup.table, chosen, matched=not rollup.before_matching)
         people.view(self.engine)
         read = partial(people.table, self.engine, [date.fromisoformat(day) for day in days])
         inputs = Inputs(read, self._cuts)

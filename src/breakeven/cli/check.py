@@ -33,7 +33,7 @@ def check(books: Path, tolerance: str | None, options: ViewOptions) -> None:
 
     allow_filters(options)
     account = account_of(books, options)
-    allowed = account.books.settings.tolerance
+    allowed = account.books.settings.tolerance or Decimal(0)
     if tolerance is not None:
         try:
             allowed = Decimal(tolerance)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from breakeven.cli.bilingual import command, option
-from breakeven.cli.options import Output, books_argument, currency_code, output_options
+from breakeven.cli.options import Output, books_argument, currency_code, output_options, share
 from breakeven.cli.output import emit, ledger_envelope
 from breakeven.ledger.books import create_books
 from breakeven.periods import time_zone as known_time_zone
@@ -43,14 +43,24 @@ _COLUMNS = (
     en="Where days and months are cut; fixed once rows are in.",
     zh="按此时区划分日与月；有数据后不可更改。",
 )
+@option(
+    "--tolerance",
+    metavar="SHARE",
+    en="Share of a bill that the books may differ by, e.g. 0.005; none is assumed.",
+    zh="账与账单允许相差的比例，如 0.005；不给则不设容差。",
+)
 @output_options
-def init(books: Path, name: str | None, currency: str, time_zone: str, output: Output) -> None:
+def init(
+    books: Path, name: str | None, currency: str, time_zone: str, tolerance: str | None, output: Output
+) -> None:
     """Create the folder, its settings and its empty tables."""
+    declared = {} if tolerance is None else {"check": {"tolerance": share(tolerance, "--tolerance")}}
     created = create_books(
         books,
         name=name or books.resolve().name,
         currency=currency_code(currency),
         time_zone=known_time_zone(time_zone).key,
+        settings=declared,
     )
     settings = created.settings
     row: dict[str, Value] = {

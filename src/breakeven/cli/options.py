@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
 from functools import wraps
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -177,6 +178,21 @@ def currency_code(text: str) -> str:
     """
     minor_units(text.upper())
     return text.upper()
+
+
+def share(text: str, flag: str) -> Decimal:
+    """A share such as 0.005, from 0 up. Raises `UsageError` for anything else.
+
+    >>> share("0.005", "--tolerance")
+    Decimal('0.005')
+    """
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        value = Decimal("NaN")
+    if not value.is_finite() or value < 0:
+        raise UsageError(f"{flag} {text!r} is not a share", remedy="write a number such as 0.005")
+    return value
 
 
 def _converted(convert: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, str | None], Any]:

@@ -21,7 +21,16 @@ from breakeven.ledger.lock import writer_lock
 from breakeven.ledger.mapping import Mapping
 from breakeven.ledger.problems import Problem
 from breakeven.ledger.quarantine import Quarantine
-from breakeven.ledger.settings import FILE_NAME, Settings, read_settings, write_settings
+from breakeven.ledger.settings import (
+    FILE_NAME,
+    REPORT_SOURCES,
+    CloseLimits,
+    Matching,
+    MatchRule,
+    Settings,
+    read_settings,
+    write_settings,
+)
 from breakeven.ledger.store import ConflictError, StoredFile, TableStore, latest_version
 from breakeven.ledger.tables import TABLES
 from breakeven.ledger.upgrade import upgrade
@@ -138,8 +147,18 @@ class Books:
             self._files[table] = store.files(store.open(self.as_of))
         return self._files[table]
 
-    def view(self, engine: Engine, table: str, files: Sequence[StoredFile] | None = None) -> None:
-        """Name a table's files, or some of them, in an engine; rows that were corrected are left out."""
+    def view(
+        self,
+        engine: Engine,
+        table: str,
+        files: Sequence[StoredFile] | None = None,
+        *,
+        matched: bool = True,
+    ) -> None:
+        """Name a table's files, or some of them, in an engine; rows that were corrected are left out.
+
+        With `matched`, so are rows of requests that another source saw first in precedence.
+        """
         chosen = self.files(table) if files is None else files
         definition = TABLES[table]
         engine.view(
@@ -194,6 +213,9 @@ def create_books(
         raise UsageError("there are books here already", remedy=f"use another folder than {path}")
     extra = dict(settings or {})
     serving: MappingOf[str, Any] = extra.get("serving", {})
+    check: MappingOf[str, Any] = extra.get("check", {})
+    limits: MappingOf[str, Any] = extra.get("close", {})
+    matching: MappingOf[str, Any] = extra.get("matching", {})
     chosen = Settings(
         name=name,
         currency=currency,
@@ -204,9 +226,16 @@ def create_books(
         provenance=extra.get("provenance", "measured"),
         own_providers=tuple(serving.get("own_providers", ())),
         weights={key: Decimal(str(value)) for key, value in serving.get("weights", {}).items()},
-        tolerance=Decimal(str(extra.get("check", {}).get("tolerance", "0.005"))),
+        tolerance=Decimal(str(check["tolerance"])) if "tolerance" in check else None,
         not_applicable=tuple(extra.get("coverage", {}).get("not_applicable", ())),
         price_currency=dict(extra.get("prices", {}).get("currency", {})),
+        close=CloseLimits(**{name: Decimal(str(value)) for name, value in limits.items()}),
+        matching=Matching(
+            tuple(matching.get("precedence", ())),
+            tuple(MatchRule(**rule) for rule in matching.get("rules", ())),
+            tuple(matching.get("reports", REPORT_SOURCES)),
+        ),
+        pseudonymise=bool(extra.get("privacy", {}).get("pseudonymise", False)),
     )
     try:
         path.mkdir(parents=True, exist_ok=True)

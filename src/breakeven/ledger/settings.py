@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from breakeven.errors import BooksError, InputError
+from breakeven.ledger.tables import TABLES
 from breakeven.money import minor_units
 from breakeven.periods import time_zone
 
@@ -30,15 +31,50 @@ DEFAULT_WEIGHTS = {
 """How much of the fleet's cost one token of each class bears, until a measurement says better."""
 
 
+REPORT_SOURCES = ("openai_usage", "anthropic_usage")
+
+
+@dataclass(frozen=True)
+class MatchRule:
+    """Rows of two sources are one request when these columns agree and their times lie this close."""
+
+    columns: tuple[str, ...]
+    within_seconds: int = 0
+
+
+@dataclass(frozen=True)
+class Matching:
+    """How a request that several sources saw is counted once.
+
+    Of rows with one provider and response id, the one whose source stands first in `precedence` counts
+    (sources not named come after, by name). `rules` are declared beside it, for sources without response ids.
+    `reports` are a provider's own totals: they count only for days of a provider that no other source covers.
+    """
+
+    precedence: tuple[str, ...] = ()
+    rules: tuple[MatchRule, ...] = ()
+    reports: tuple[str, ...] = REPORT_SOURCES
+
+
+@dataclass(frozen=True)
+class CloseLimits:
+    """What a month must keep to be closed: shares of its days, its tokens, its bills."""
+
+    coverage: Decimal = Decimal(1)
+    unpriced: Decimal = Decimal("0.01")
+    unexplained: Decimal = Decimal("0.005")
+
+
 @dataclass(frozen=True)
 class Settings:
     """The settings of one set of books.
 
-    `own_providers` are names under which our own GPUs serve (their usage has a fleet cost, not a buy
-    price); `weights` spread that cost over token classes; `tolerance` is what `check` lets a bill differ
-    by, as a share of the bill; `not_applicable` names tables this company does not have, so that their
-    absence means zero; `provenance` says how sure the rows themselves are; `price_currency` picks the list
-    a provider bills us from when it has several.
+    `own_providers` are names under which our own GPUs serve (their usage has a fleet cost, not a buy price);
+    `weights` spread that cost over token classes; `tolerance` is what `check` lets a bill differ by, as a
+    share of the bill (None: nobody declared one); `not_applicable` names tables this company does not have,
+    so that their absence means zero; `provenance` says how sure the rows themselves are; `price_currency`
+    picks the list a provider bills us from when it has several; `pseudonymise` turns user and account ids
+    into keyed hashes at the door.
     """
 
     name: str
@@ -49,10 +85,13 @@ class Settings:
     note_zh: str = ""
     own_providers: tuple[str, ...] = ()
     weights: Mapping[str, Decimal] = None  # type: ignore[assignment]
-    tolerance: Decimal = Decimal("0.005")
+    tolerance: Decimal | None = None
     not_applicable: tuple[str, ...] = ()
     price_currency: Mapping[str, str] = None  # type: ignore[assignment]
     provenance: Provenance = "measured"
+    close: CloseLimits = CloseLimits()
+    matching: Matching = Matching()
+    pseudonymise: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weights", dict(self.weights or DEFAULT_WEIGHTS))
@@ -98,6 +137,9 @@ def _parse(raw: dict[str, Any], where: str) -> Settings:
     check: dict[str, Any] = raw.pop("check", {})
     coverage: dict[str, Any] = raw.pop("coverage", {})
     prices: dict[str, Any] = raw.pop("prices", {})
+    close: dict[str, Any] = raw.pop("close", {})
+    matching: dict[str, Any] = raw.pop("matching", {})
+    privacy: dict[str, Any] = raw.pop("privacy", {})
     known = {"name", "currency", "time_zone", "synthetic", "note_en", "note_zh", "provenance"}
     for key, table, allowed in (
         ("", raw, known),
@@ -105,6 +147,9 @@ def _parse(raw: dict[str, Any], where: str) -> Settings:
         ("check.", check, {"tolerance"}),
         ("coverage.", coverage, {"not_applicable"}),
         ("prices.", prices, {"currency"}),
+        ("close.", close, {"coverage", "unpriced", "unexplained"}),
+        ("matching.", matching, {"precedence", "rules", "reports"}),
+        ("privacy.", privacy, {"pseudonymise"}),
     ):
         for name in table:
             if name not in allowed:
@@ -123,9 +168,12 @@ def _parse(raw: dict[str, Any], where: str) -> Settings:
         **{key: raw[key] for key in known if key in raw},
         own_providers=tuple(serving.get("own_providers", ())),
         weights=weights,
-        tolerance=_decimal(check.get("tolerance", "0.005"), where),
+        tolerance=_decimal(check["tolerance"], where) if "tolerance" in check else None,
         not_applicable=tuple(coverage.get("not_applicable", ())),
         price_currency=dict(prices.get("currency", {})),
+        close=CloseLimits(**{name: _decimal(value, where) for name, value in close.items()}),
+        matching=_matching(matching, where),
+        pseudonymise=privacy.get("pseudonymise", False) is True,
     )
     minor_units(settings.currency)
     time_zone(settings.time_zone)
@@ -136,6 +184,24 @@ def _parse(raw: dict[str, Any], where: str) -> Settings:
             remedy=f"use {', '.join(get_args(Provenance))}",
         )
     return settings
+
+
+def _matching(said: dict[str, Any], where: str) -> Matching:
+    rules: list[MatchRule] = []
+    for rule in said.get("rules", ()):
+        columns = tuple(str(name) for name in rule.get("columns", ())) if isinstance(rule, dict) else ()
+        allowed = {column.name for column in TABLES["usage"].columns} - {"at", "requests"}
+        unknown = [name for name in columns if name not in allowed]
+        if not columns or unknown:
+            raise InputError(
+                f"a matching rule needs columns of usage, and has {', '.join(unknown) or 'none'}",
+                where=where,
+                remedy='write rules = [{ columns = ["user_id", "model"], within_seconds = 5 }]',
+            )
+        rules.append(MatchRule(columns, int(_decimal(rule.get("within_seconds", 0), where))))
+    return Matching(
+        tuple(said.get("precedence", ())), tuple(rules), tuple(said.get("reports", REPORT_SOURCES))
+    )
 
 
 def _with_environment(settings: Settings) -> Settings:
@@ -174,8 +240,25 @@ def write_settings(folder: Path, settings: Settings) -> None:
         "weights = { " + ", ".join(f'{key} = "{value}"' for key, value in settings.weights.items()) + " }",
         "",
         "[check]",
-        "# A bill may differ from the books by this share before `breakeven check` fails.",
-        f'tolerance = "{settings.tolerance}"',
+        "# A bill may differ from the books by this share before `breakeven check` fails. As long as",
+        "# none is declared, every difference counts.",
+        '# tolerance = "0.005"' if settings.tolerance is None else f'tolerance = "{settings.tolerance}"',
+        "",
+        "[close]",
+        "# A month closes only with its days covered, and unpriced tokens and unexplained bills below:",
+        f'coverage = "{settings.close.coverage}"',
+        f'unpriced = "{settings.close.unpriced}"',
+        f'unexplained = "{settings.close.unexplained}"',
+        "",
+        "[matching]",
+        "# Which source counts when several saw one request, the first named first; see `breakeven matches`.",
+        f"precedence = [{', '.join(_toml(name) for name in settings.matching.precedence)}]",
+        f"reports = [{', '.join(_toml(name) for name in settings.matching.reports)}]",
+        *_rule_lines(settings.matching.rules),
+        "",
+        "[privacy]",
+        "# User and account ids become keyed hashes at the door; the key lies outside the books.",
+        f"pseudonymise = {str(settings.pseudonymise).lower()}",
         "",
         "[coverage]",
         "# Tables this company does not have: their absence then means zero instead of unknown.",
@@ -189,6 +272,16 @@ def write_settings(folder: Path, settings: Settings) -> None:
         "",
     ]
     (folder / FILE_NAME).write_text("\n".join(lines), "utf-8")
+
+
+def _rule_lines(rules: tuple[MatchRule, ...]) -> list[str]:
+    if not rules:
+        return ['# rules = [{ columns = ["user_id", "model"], within_seconds = 5 }]']
+    written = (
+        f"{{ columns = [{', '.join(map(_toml, rule.columns))}], within_seconds = {rule.within_seconds} }}"
+        for rule in rules
+    )
+    return [f"rules = [{', '.join(written)}]"]
 
 
 def _toml(value: str) -> str:

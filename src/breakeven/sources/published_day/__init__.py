@@ -34,6 +34,7 @@ def write_books(folder: Path) -> Books:
             "note_en": _NOTE_EN,
             "note_zh": _NOTE_ZH,
             "provenance": "published",
+            "check": {"tolerance": "0.005"},
             "serving": {"own_providers": ["deepseek"]},
         },
     )

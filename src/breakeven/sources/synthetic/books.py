@@ -46,6 +46,7 @@ def _write(plan: CompanyPlan, folder: Path, progress: Progress | None) -> Truth:
             "note_en": f"Synthetic: an invented company at {plan.scale:.2%} of the published size of 2024.",
             "note_zh": f"合成数据：虚构的公司，规模为 2024 年公开数字的 {plan.scale:.2%}。",
             "provenance": "modelled",
+            "check": {"tolerance": "0.005"},
             "serving": {"own_providers": [company.OWN_PROVIDER], "weights": SERVING_WEIGHTS},
         },
     )
