@@ -46,8 +46,13 @@ def test_the_source_page(tmp_path, monkeypatch, books, run):
 
     module = ModuleType("old_gateway")
     exec(compile(inside("add-a-source.md", "python"), "old_gateway.py", "exec"), module.__dict__)
-    log = tmp_path / "march.log"
-    log.write_text("1709251200;u1;420;80\nnonsense\n1709251300;u2;-1;5\n")
+    log = tmp_path / "march.jsonl"
+    log.write_text(
+        '{"ts": 1709251200, "uid": "u1", "tokens": {"prompt": 420, "cached": 400, "answer": 80}, "id": "r1"}\n'
+        '{"ts": 1709251201, "kind": "health", "id": "r2"}\n'
+        "nonsense\n"
+        '{"ts": 1709251300, "uid": "u2", "tokens": {"prompt": 3, "cached": 4, "answer": 5}, "id": "r4"}\n'
+    )
 
     class Point:
         name, value = "old_gateway", "old_gateway:SOURCE"
@@ -57,13 +62,10 @@ def test_the_source_page(tmp_path, monkeypatch, books, run):
 
     monkeypatch.setitem(sys.modules, "old_gateway", module)
     monkeypatch.setattr(registry, "entry_points", lambda group, name=None: [Point()])
-    done = run("import", books, log, "--source", "old_gateway", "--option", "model=chat-small", "--json")
+    done = run("import", books, log, "--source", "old_gateway", "--option", "large=no", "--json")
     file, *problems = done.answer["rows"]
-    assert (file["rows_read"], file["ingested"], file["quarantined"]) == (3, 1, 2)
-    assert [(problem["row"], problem["field"]) for problem in problems] == [
-        (2, "at"),
-        (3, "uncached_input_tokens"),
-    ]
+    assert (file["rows_read"], file["ingested"], file["quarantined"], file["skipped"]) == (3, 1, 2, 1)
+    assert [(problem["row"], problem["field"]) for problem in problems] == [(3, ""), (4, "input_tokens")]
     assert "old_gateway" in run("sources").out
 
 

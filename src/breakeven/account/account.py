@@ -2,7 +2,8 @@
 
     books --rollups--> few rows --prices, days, rates--> measures --metric trees--> statements
 
-`booking` says how each measure comes about; the views ask the account for values and breakdowns.
+`booking` says how each measure comes about; the views ask the account for values and breakdowns. Closed
+months keep the values they were closed with (`stated`).
 """
 
 from __future__ import annotations
@@ -23,10 +24,12 @@ from breakeven.account.ledger_rows import Bill, FleetHours, Fund, bills_of, flee
 from breakeven.account.metrics import Amount, Missing, on_decimals
 from breakeven.account.payments import earned_topups
 from breakeven.account.rollups import Progress, RollupStore
+from breakeven.account.stated import ClosedMonths, Stated, closed_months
 from breakeven.account.usage import CLASSES, PricedUsage, UsageCost, model_cuts, with_bucket
 from breakeven.engine.session import open_engine
 from breakeven.errors import BooksError
 from breakeven.ledger.books import Books
+from breakeven.ledger.closings import Closings
 from breakeven.ledger.coverage import Coverage
 from breakeven.periods import Period
 from breakeven.pricing.fx import NoRate, Rates
@@ -49,14 +52,24 @@ class Account:
     cache: Path
     engine: str = "duckdb"
     people_state: dict[str, Any] = field(default_factory=dict[str, Any], repr=False)
+    closed: ClosedMonths | None = None
 
     @cached_property
     def facts(self) -> Facts:
-        """Every measure, posted."""
+        """Every measure, posted, as the ledger has it now."""
         return Facts(self.buckets, self.currency, book(self))
 
+    @cached_property
+    def stated(self) -> Stated:
+        """What is shown as the figures of each month: frozen where it is closed."""
+        return Stated(self)
+
     def value(self, metric_id: str, bucket: int) -> Amount:
-        """A metric of a bucket, or why it has no value."""
+        """A metric of a bucket as it is stated, or why it has no value."""
+        return self.stated.value(metric_id, bucket)
+
+    def live_value(self, metric_id: str, bucket: int) -> Amount:
+        """A metric of a bucket as the ledger has it now, closed or not: what breakdowns sum to."""
         metric = METRICS[metric_id]
         if metric.node is None:
             return self.facts.get(metric_id, bucket)
@@ -65,12 +78,14 @@ class Account:
     def total(self, metric_id: str) -> Amount:
         """A metric over all buckets: measures are added up first, ratios are taken of the sums."""
         metric = METRICS[metric_id]
+        if len(self.buckets.periods) == 1:
+            return self.value(metric_id, 0)
         if metric.node is None:
             return self._sum_of(metric_id)
         return on_decimals(metric.node, self._sum_of)
 
     def _sum_of(self, measure: str) -> Amount:
-        amounts = [self.facts.get(measure, bucket) for bucket in range(len(self.buckets.periods))]
+        amounts = [self.stated.measure(measure, bucket) for bucket in range(len(self.buckets.periods))]
         total = amounts[0]
         if len(amounts) > 1 and not METRICS[measure].additive:
             metric = METRICS[measure]
@@ -200,10 +215,13 @@ def open_account(
     cache: Path | None = None,
     progress: Progress = lambda _: None,
     prices: PriceBook | None = None,
+    rates: Rates | None = None,
+    closed: bool = True,
 ) -> Account:
     """Bring the rollups up to date and open the account over a period (all months with data by default).
 
-    `known_at` prices with what was known on that day. Raises `BooksError` when the books are empty.
+    `known_at` prices with what was known on that day. Closed months are stated as they were closed, unless
+    `closed` is False. Raises `BooksError` when the books are empty.
     """
     span = books.coverage().span()
     if span is None:
@@ -218,10 +236,10 @@ def open_account(
         return open_engine(engine)
 
     store = RollupStore(books, start, cuts=model_cuts(price_book), folder=cache, progress=progress)
-    return Account(
+    account = Account(
         books=books,
         prices=price_book,
-        rates=Rates.load(books.folder / "fx.csv"),
+        rates=rates or Rates.load(books.folder / "fx.csv"),
         currency=currency or books.settings.currency,
         buckets=Buckets.months_of(period) if period else _covered_months(books.coverage(), span),
         rollups=store.refresh(),
@@ -229,6 +247,10 @@ def open_account(
         engine=engine,
         people_state=store.people_state,
     )
+    if closed and books.versions is None:
+        asked_otherwise = known_at is not None or prices is not None
+        account.closed = closed_months(account, Closings(books.folder), asked_otherwise=asked_otherwise)
+    return account
 
 
 def _covered_months(coverage: Coverage, span: Period) -> Buckets:

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
 
-from breakeven.account.facts import whole
+from breakeven.account.facts import Buckets, whole
+from breakeven.account.ledger_rows import Bill
 from breakeven.account.metrics import Amount, Missing
 from breakeven.account.usage import with_bucket
-from breakeven.money import EXACT, apportion
+from breakeven.money import EXACT, apportion, post_parts
+from breakeven.periods import Period, month_of
 from breakeven.pricing.fx import NoRate
 
 if TYPE_CHECKING:
@@ -23,6 +26,10 @@ if TYPE_CHECKING:
 Dimension = Literal["channel", "campaign", "creator"]
 NO_USERS = Missing("no such users", "没有这样的用户")
 NO_GROWTH = Missing("users did not grow on the month before", "用户数没有比上月增加")
+
+
+INVOICED = ("ads", "creator", "agency")
+"""Kinds of spend that somebody invoices; coupons and referral rewards are our own."""
 
 
 @dataclass
@@ -87,13 +94,51 @@ def _spend(account: Account, dimension: Dimension) -> dict[tuple[str | None, int
     for row in account.spend_rows(dimension):
         amount = account.converter.on_day(Fraction(row["amount_sum"]), row["currency"], row["day"])
         exact[row["bucket"]][row[dimension]] += Fraction(0) if isinstance(amount, NoRate) else amount
+    for bill, bucket, part in unreported_ads(account, account.buckets):
+        month = account.buckets.periods[bucket].first
+        amount = account.converter.over_month(part, bill.currency, month)
+        name = bill.vendor if dimension == "channel" else None
+        exact[bucket][name] += Fraction(0) if isinstance(amount, NoRate) else amount
     posted: dict[tuple[str | None, int], Decimal] = {}
     for bucket, amounts in exact.items():
-        total = account.value("acquisition_spend", bucket)
+        total = account.live_value("acquisition_spend", bucket)
         if isinstance(total, Missing) or not any(amounts.values()):
             continue
         names = sorted(amounts, key=lambda name: (name is None, name or ""))
-        parts = apportion(total, [whole(amounts[name]) for name in names], account.currency)
+        parts = _split(total, [whole(amounts[name]) for name in names], account.currency)
         for name, part in zip(names, parts, strict=True):
             posted[name, bucket] = part
     return posted
+
+
+def _split(total: Decimal, amounts: list[Decimal], currency: str) -> list[Decimal]:
+    """A posted total by exact amounts. A rebate can make one negative: the largest then takes the rest."""
+    if min(amounts) >= 0:
+        return apportion(total, amounts, currency)
+    parts = post_parts(amounts, currency)
+    parts[amounts.index(max(amounts))] += total - sum(parts, Decimal(0))
+    return parts
+
+
+def unreported_ads(account: Account, buckets: Buckets) -> list[tuple[Bill, int, Fraction]]:
+    """(advertising bill, bucket, its part there) for vendors and months without any spend of that channel.
+
+    Where the books know what a channel spent, its invoice only reconciles: it is never booked beside it.
+    """
+    bills = [bill for bill in account.bills if bill.category == "advertising"]
+    rows = account.rollups["ad_spend"]
+    reported: set[tuple[str, date]] = set()
+    if bills and rows.num_rows:
+        for row in rows.group_by(["channel", "day", "kind"]).aggregate([]).to_pylist():
+            if row["kind"] in INVOICED:
+                reported.add((row["channel"] or "", month_of(row["day"])))
+    found: list[tuple[Bill, int, Fraction]] = []
+    for bill in bills:
+        for month in bill.period.months():
+            span = Period.month(month).overlap(bill.period)
+            if span and (bill.vendor, month) not in reported:
+                found += [
+                    (bill, bucket, bill.amount * days / bill.period.day_count)
+                    for bucket, days in buckets.overlaps(span)
+                ]
+    return found

@@ -12,6 +12,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from breakeven.account import cash
+from breakeven.account.acquisition import unreported_ads
 from breakeven.account.catalogue import METRICS, TABLE_WORDS
 from breakeven.account.facts import Buckets, Tally
 from breakeven.account.metrics import Amount, Missing
@@ -71,6 +72,11 @@ def _needed(account: Account, measure: str, period: Period) -> tuple[str, ...]:
         # Capacity or lease bills, either is enough; a company without a fleet of its own needs neither.
         leased = any(bill.category == "gpu" and bill.period.overlap(period) for bill in account.bills)
         return () if leased or not account.books.settings.own_providers else ("capacity",)
+    if measure == "ads_spend":
+        invoiced = any(
+            bill.category == "advertising" and bill.period.overlap(period) for bill in account.bills
+        )
+        return () if invoiced else METRICS[measure].tables
     if measure in ("cash", "funding_cash", "restricted_credit"):
         return ()  # what was received once is there in later months too
     narrower = {"api_revenue": ("payments",), "cash_out": ("bills",)}
@@ -145,6 +151,9 @@ def _bills_and_spend(account: Account) -> Booked:
     for row in account.spend_rows():
         amount = account.converter.on_day(Fraction(row["amount_sum"]), row["currency"], row["day"])
         spend[row["kind"]].add(row["bucket"], amount)
+    for bill, bucket, part in unreported_ads(account, account.buckets):
+        month = account.buckets.periods[bucket].first
+        spend["ads"].add(bucket, account.converter.over_month(part, bill.currency, month))
     return values | {f"{kind}_spend": _posted(account, sums) for kind, sums in spend.items()}
 
 

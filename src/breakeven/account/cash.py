@@ -13,6 +13,7 @@ from datetime import date
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from breakeven.account.acquisition import unreported_ads
 from breakeven.account.credit import Draw, draws
 from breakeven.account.facts import Buckets, Tally, post_fraction
 from breakeven.account.metrics import Amount, Missing
@@ -66,7 +67,11 @@ def _bills_paid(
     for bill in account.bills:
         if bill.category == "payment_fee" and fees_are_known(account.rollups["payments"], bill.period):
             continue
-        found += [(bucket, bill.currency, part, False) for bucket, part in bill.accrued(buckets)]
+        if bill.category != "advertising":
+            found += [(bucket, bill.currency, part, False) for bucket, part in bill.accrued(buckets)]
+    # What is known as spend is paid as spend.
+    for bill, bucket, part in unreported_ads(account, buckets):
+        found.append((bucket, bill.currency, part, False))
     for draw in drawn:
         bucket = buckets.of(draw.day)
         if bucket is not None:

@@ -77,9 +77,16 @@ def fleet_hours(books: Books) -> list[FleetHours]:
     return found
 
 
+GPU_HOURS = frozenset({"gpu_hours", "gpu_hour", "gpu-hours", "gpu-hour", "gpu hours", "gpu hour"})
+
+
 @dataclass(frozen=True)
 class Bill:
-    """A supplier's bill; it accrues evenly over the days of its period."""
+    """A supplier's bill, or a line of one; it accrues evenly over the days of its period.
+
+    `charge` says what kind of line it is (usage, tax, ...). `quantity` is in `unit`. `pricing_amount` is what
+    was charged before it was converted to the currency it is billed in; None where that is the same.
+    """
 
     vendor: str
     category: str
@@ -90,6 +97,14 @@ class Bill:
     funded_by: str
     source: str
     source_id: str
+    charge: str = "usage"
+    token_class: str = ""
+    service_tier: str = ""
+    quantity: Fraction | None = None
+    unit: str = ""
+    pricing_amount: Fraction | None = None
+    pricing_currency: str = ""
+    invoice_id: str = ""
 
     def accrued(self, buckets: Buckets) -> list[tuple[int, Fraction]]:
         """(bucket, part of the amount) for each bucket that the bill's period touches."""
@@ -103,12 +118,25 @@ def bills_of(books: Books) -> list[Bill]:
     """All bills."""
     return [
         Bill(
-            row["vendor"], row["category"], row["model"] or "",
+            row["vendor"], _category(row), row["model"] or "",
             Period(row["period_start"], row["period_end"]),
             Fraction(row["amount"]), row["currency"], row["funded_by"] or "", row["source"], row["source_id"],
+            row["charge"] or "usage", row["token_class"] or "", row["service_tier"] or "",
+            _fraction(row["quantity"]), row["unit"] or "",
+            _fraction(row["pricing_amount"]), row["pricing_currency"] or "", row["invoice_id"] or "",
         )
         for row in rows_of(books, "bills")
     ]  # fmt: skip
+
+
+def _category(row: dict[str, Any]) -> str:
+    """A cloud's line in GPU-hours is a bill for the fleet: booked as cloud it would stand beside capacity."""
+    is_fleet = row["category"] == "cloud" and (row["unit"] or "").strip().lower() in GPU_HOURS
+    return "gpu" if is_fleet else row["category"]
+
+
+def _fraction(value: Decimal | None) -> Fraction | None:
+    return None if value is None else Fraction(value)
 
 
 @dataclass(frozen=True)

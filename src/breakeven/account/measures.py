@@ -39,6 +39,8 @@ class Inputs:
 
     table: Callable[[str], Any]
     cuts: tuple[ModelCuts, ...] = ()
+    reports: tuple[str, ...] = ()
+    """Sources that are a provider's own totals."""
 
 
 @dataclass(frozen=True)
@@ -236,6 +238,28 @@ def _payers(inputs: Inputs) -> Any:
     )
 
 
+def _payments_by_source(inputs: Inputs) -> Any:
+    payments = inputs.table("payments")
+    return payments.group_by("day", "source", "kind", "currency").aggregate(
+        payments=_whole(payments.count()),
+        amount=payments.amount.sum(),
+        fee=payments.fee.sum(),
+        tax=payments.tax.sum(),
+    )
+
+
+def _provider_reports(inputs: Inputs) -> Any:
+    """What providers say themselves of a day, also where other sources stand for it in the account."""
+    usage = inputs.table("usage")
+    reported = usage.filter(usage.source.isin(inputs.reports))
+    rows = reported.mutate(utc_day=reported["at"].date())
+    return rows.group_by("day", "utc_day", "source", "provider", "model", "service_tier").aggregate(
+        requests=_whole(rows.requests.sum()),
+        uncounted=_whole(rows.requests.isnull().cast("int64").sum()),
+        **{name: _whole(rows[name].sum()) for name in TOKEN_COLUMNS},
+    )
+
+
 def _ad_spend(inputs: Inputs) -> Any:
     spend = inputs.table("ad_spend")
     return spend.group_by("day", "channel", "campaign", "creator", "kind", "currency").aggregate(
@@ -258,6 +282,8 @@ ROLLUPS: Mapping[str, Rollup] = {
         Rollup("topups", "payments", _topups),
         Rollup("payers", "payments", _payers, grain="month", by_user=True, of_windows=True),
         Rollup("ad_spend", "ad_spend", _ad_spend),
+        Rollup("payments_by_source", "payments", _payments_by_source),
+        Rollup("provider_reports", "usage", _provider_reports, before_matching=True),
     )
 }
 """Every rollup by name."""

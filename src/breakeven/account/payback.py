@@ -147,7 +147,7 @@ def _spend_by_cohort(account: Account, *, by_channels: bool) -> dict[CohortKey, 
     spend: dict[CohortKey, Amount] = {}
     if not by_channels:
         for bucket, period in enumerate(account.buckets.periods):
-            spend[CohortKey(period.first.replace(day=1))] = account.value("acquisition_spend", bucket)
+            spend[CohortKey(period.first.replace(day=1))] = account.live_value("acquisition_spend", bucket)
         return spend
     for line in by_channel(account):
         for bucket, amount in line.spend_by_bucket.items():

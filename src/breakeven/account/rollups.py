@@ -7,7 +7,8 @@ What a day depends on beside its own files:
 
 - the price grid (where prices *can* change inside a day), not the prices themselves;
 - who acquired its users: appending new users leaves old days alone, unless a day had users nobody knew;
-- who was paying that day.
+- who was paying that day;
+- where several sources saw the same requests, the files of the days around it.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from breakeven.account.measures import ROLLUPS, Inputs, ModelCuts, Rollup
 from breakeven.account.people import People
 from breakeven.ledger.books import Books
 from breakeven.ledger.lock import hold
-from breakeven.ledger.store import StoredFile
+from breakeven.ledger.store import StoredFile, by_partition
 from breakeven.ledger.tables import TABLES
 from breakeven.periods import month_of, next_month
 
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 pc: Any = pyarrow.compute
 """Arrow builds its compute functions when it is imported, so they have no static types."""
 
-FORMAT = 4
+FORMAT = 5
 """Raise when a rollup's definition changes: stored rows of older formats are computed again."""
 
 CHUNK_ROWS = 20_000_000
@@ -147,7 +148,7 @@ class RollupStore:
         before = self._manifest.parts()
         people = People(self.books, self.folder, self._manifest.people, lambda: self.engine)
         change = people.refresh()
-        files = {name: _by_day(self.books.files(name)) for name, t in TABLES.items() if t.partitioned}
+        files = {name: by_partition(self.books.files(name)) for name, t in TABLES.items() if t.partitioned}
         restless = self._units_with_users_now_known(change.new_users, people, files)
         for rollup in ROLLUPS.values():
             place = rollup.name if rollup.of_windows else rollup.table
@@ -187,6 +188,8 @@ class RollupStore:
         beside = [rollup.name]
         if rollup.table == "usage":
             beside.append(repr(self._cuts))
+        if rollup.name == "provider_reports":
+            beside.append(repr(self.books.settings.matching.reports))
         if rollup.by_user or rollup.name == "acquisitions":
             beside.append(str(people.epoch))
         later_versions = [file.name for found in files.values() for file in found if file.version_most > 1]
@@ -195,9 +198,12 @@ class RollupStore:
         if rollup.of_windows:
             units = {month.isoformat(): [] for month in people.months()}
         else:
+            matched = self.books.matched_days(rollup.table)
             for day, found in files.items():
                 unit = _unit_of(rollup, date.fromisoformat(day)).isoformat()
                 units.setdefault(unit, []).extend(file.name for file in found)
+                if not rollup.before_matching:
+                    units[unit] += matched.beside(day, files)
         prints: dict[str, str] = {}
         for unit, uris in units.items():
             first = date.fromisoformat(unit)
@@ -217,7 +223,7 @@ class RollupStore:
             self.books.view(self.engine, rollup.table, chosen, matched=not rollup.before_matching)
         people.view(self.engine)
         read = partial(people.table, self.engine, [date.fromisoformat(day) for day in days])
-        inputs = Inputs(read, self._cuts)
+        inputs = Inputs(read, self._cuts, self.books.settings.matching.reports)
         expression = rollup.build(inputs)
         if rollup.of_windows:
             expression = expression.filter(
@@ -292,14 +298,6 @@ def _writable(books: Books) -> Path:
             if os.access(folder, os.W_OK):
                 return folder
     return Path(tempfile.mkdtemp(prefix="breakeven-rollups-"))
-
-
-def _by_day(files: Iterable[StoredFile]) -> dict[str, list[StoredFile]]:
-    found: dict[str, list[StoredFile]] = {}
-    for file in files:
-        if file.partition is not None:
-            found.setdefault(file.partition, []).append(file)
-    return found
 
 
 def _unit_of(rollup: Rollup, day: date) -> date:

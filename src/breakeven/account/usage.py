@@ -53,7 +53,8 @@ def model_cuts(book: PriceBook) -> tuple[ModelCuts, ...]:
 class UsageCost:
     """One group of usage in one bucket: counts, and exact money in the statement's currency.
 
-    `bought` is None where an exchange rate is absent. `bought_by_class` follows `CLASSES`. `weight` is the
+    `bought` is None where an exchange rate is absent. `bought_by_class` and
+    `unpriced_by_class` follow `CLASSES`. `weight` is the
     group's share key for own-fleet cost. `is_own` says who serves it: own GPUs, or a provider with a price.
     """
 
@@ -67,6 +68,7 @@ class UsageCost:
     unpriced_buy_tokens: int
     unpriced_sell_tokens: int
     bought_by_class: tuple[Fraction, ...]
+    unpriced_by_class: tuple[int, ...] = (0, 0, 0, 0)
 
 
 class PricedUsage:
@@ -117,6 +119,10 @@ class PricedUsage:
         tokens = cut.context_thresholds[key["context"] - 1] + 1 if cut and key["context"] else 0
         at = datetime.combine(key["utc_day"], time(), tzinfo=UTC) + timedelta(seconds=seconds)
         return self.book.quote(side, key["provider"], key["model"], key["service_tier"], at, tokens)
+
+    def quotes(self, number: int) -> tuple[Quote | Unpriced, Quote | Unpriced]:
+        """The buy and the sell price that a number in the column `quotes` of `rows` stands for."""
+        return self._quotes[number]
 
     def by(self, *dimensions: str) -> list[UsageCost]:
         """Counts and exact money by bucket and dimensions; no dimension gives the totals."""
@@ -183,6 +189,7 @@ class PricedUsage:
             0 if is_own else sum(buy.unpriced_tokens),
             sum(sell.unpriced_tokens),
             tuple(nothing if is_own or isinstance(part, NoRate) else part for part in by_class),
+            (0, 0, 0, 0) if is_own else buy.unpriced_tokens,
         )
 
 
@@ -204,6 +211,10 @@ def _added(first: UsageCost, second: UsageCost) -> UsageCost:
         first.unpriced_sell_tokens + second.unpriced_sell_tokens,
         tuple(
             left + right for left, right in zip(first.bought_by_class, second.bought_by_class, strict=True)
+        ),
+        tuple(
+            left + right
+            for left, right in zip(first.unpriced_by_class, second.unpriced_by_class, strict=True)
         ),
     )
 

@@ -19,6 +19,7 @@ import pyarrow as pa
 from breakeven.account.people import People
 from breakeven.account.usage import CLASSES
 from breakeven.engine.session import open_engine
+from breakeven.ledger.store import by_partition
 from breakeven.periods import Period
 from breakeven.pricing.fx import NoRate
 
@@ -76,6 +77,9 @@ def user_margins(account: Account, bucket: int) -> UserMargins | None:
     said.append([people.paying_print(period.first, period.end), _files_in(account, "payments", period)])
     # A correction may have taken a row to another month.
     said.append(sorted(file.name for file in account.books.files("usage") if file.version_most > 1))
+    # So may a request that another source saw on a neighbouring day.
+    matched, by_day = account.books.matched_days("usage"), by_partition(account.books.files("usage"))
+    said.append([matched.beside(day, by_day) for day in by_day if date.fromisoformat(day) in period])
     name = hashlib.sha256(json.dumps(said).encode()).hexdigest()[:20]
     stored = account.cache / f"users-{period.label}-{name}.json"
     if stored.exists():

@@ -24,6 +24,8 @@ from breakeven.periods import time_zone as known_time_zone
 from breakeven.sources.intake import import_from
 from breakeven.sources.recognise import recognise_table
 from breakeven.sources.registry import Source, find_source
+from breakeven.sources.remote import brought, is_remote
+from breakeven.sources.shipped_mappings import shipped_mapping
 
 _ENDINGS = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json", ".parquet")
 _COMPRESSED = tuple(ending + packed for ending in _ENDINGS for packed in (".gz", ".zst"))
@@ -47,11 +49,15 @@ class Request:
     "import",
     en="Import FILES into BOOKS. Importing a file twice, or two that overlap, books no row twice.\n\n"
     "CSV, JSON lines and Parquet, also .gz and .zst, with the ledger's own column names, or others through a "
-    "mapping file. Folders and patterns are taken apart. Rows that cannot be booked go to quarantine with "
-    "the reason; a file that cannot be read at all makes the exit code 3, and the others are imported.",
+    "mapping file. Folders and patterns are taken apart. URLs name files (https, s3, gs, file) or a table of a "
+    "database (postgresql://host/db?table=NAME, duckdb:///path?table=NAME). Rows that cannot be booked go to "
+    "quarantine with the reason; a file that cannot be read at all makes the exit code 3, and the others are "
+    "imported.",
     zh="把文件导入 BOOKS。重复导入同一文件或有重叠的文件，不会重复入账。\n"
     "支持 CSV、JSON Lines、Parquet 及其 .gz、.zst；列名用账簿自己的，或由映射文件给出。\n"
-    "可给出文件夹与通配符。不能入账的行连同原因进入隔离区；\n"
+    "可给出文件夹与通配符。也可给出 URL：文件（https、s3、gs、file），或数据库的表\n"
+    "（postgresql://主机/库?table=表名、duckdb:///路径?table=表名）。\n"
+    "不能入账的行连同原因进入隔离区；\n"
     "完全无法读取的文件使退出码为 3，其余文件照常导入。",
 )
 @books_argument(required=True)
@@ -73,8 +79,8 @@ class Request:
     "--mapping",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    en="A mapping file for other column names.",
-    zh="列名不同时的映射文件。",
+    en="A mapping file for other column names, or the name of one that ships with us (`breakeven sources`).",
+    zh="列名不同时的映射文件，或自带映射的名称（见 `breakeven sources`）。",
 )
 @option(
     "--option",
@@ -152,6 +158,9 @@ def _import_all(
     show: Show,
 ) -> None:
     """Import what one argument names; what cannot be read is noted and does not stop the rest."""
+    if is_remote(name, request.reader):
+        _import_remote(books, name, request, results, unread, show)
+        return
     try:
         paths = expanded(name)
     except InputError as error:
@@ -162,6 +171,29 @@ def _import_all(
             results.extend(_import_one(books, path, request, show))
         except InputError as error:
             unread.append(Unread(str(path), error))
+
+
+def _import_remote(
+    books: Books,
+    name: str,
+    request: Request,
+    results: list[ImportResult],
+    unread: list[Unread],
+    show: Show,
+) -> None:
+    """Import what a URL names. What is said of it names the URL, without its secrets."""
+    try:
+        with brought(name, request.reader, request.reader_options, progress=show) as fetched:
+            for path in fetched.paths:
+                try:
+                    done = _import_one(books, path, request, show)
+                    results.extend(replace(one, file=fetched.label(path)) for one in done)
+                except InputError as error:
+                    where = fetched.readable(error.where)
+                    said = InputError(error.what, where=where, cause=error.cause, remedy=error.remedy)
+                    unread.append(Unread(fetched.label(path), said))
+    except InputError as error:
+        unread.append(Unread(error.where, error))
 
 
 def _import_one(books: Books, path: Path, request: Request, show: Show) -> list[ImportResult]:
@@ -218,7 +250,9 @@ def _is_data(file: Path, folder: Path) -> bool:
 
 def _mapping(path: Path | None, *, row_ids: bool, time_zone: str | None, encoding: str | None) -> Mapping:
     """The mapping file with what flags say on top."""
-    rules = read_mapping(path) if path else Mapping()
+    # A file of that name in the way counts: what lies before one's eyes is what one means.
+    shipped = shipped_mapping(str(path)) if path and not path.exists() else None
+    rules = read_mapping(shipped or path) if path else Mapping()
     if row_ids:
         rules = replace(rules, columns=rules.columns | {"source_id": ColumnRule(ROW_NUMBER)})
     if time_zone:

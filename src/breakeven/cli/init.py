@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from breakeven.cli.bilingual import command, option
 from breakeven.cli.options import Output, books_argument, currency_code, output_options, share
 from breakeven.cli.output import emit, ledger_envelope
 from breakeven.ledger.books import create_books
+from breakeven.ledger.pseudonyms import key_path
 from breakeven.periods import time_zone as known_time_zone
+from breakeven.report import view_model
 from breakeven.report.view_model import Column, Label, Table, Value, View
 
 _TITLE = Label("New books", "新建账簿")
@@ -49,12 +52,26 @@ _COLUMNS = (
     en="Share of a bill that the books may differ by, e.g. 0.005; none is assumed.",
     zh="账与账单允许相差的比例，如 0.005；不给则不设容差。",
 )
+@option(
+    "--pseudonymise",
+    is_flag=True,
+    en="Keep keyed hashes instead of user ids; the key lies outside the books.",
+    zh="以加密哈希代替用户标识；密钥保存在账簿之外。",
+)
 @output_options
 def init(
-    books: Path, name: str | None, currency: str, time_zone: str, tolerance: str | None, output: Output
+    books: Path,
+    name: str | None,
+    currency: str,
+    time_zone: str,
+    tolerance: str | None,
+    pseudonymise: bool,
+    output: Output,
 ) -> None:
     """Create the folder, its settings and its empty tables."""
-    declared = {} if tolerance is None else {"check": {"tolerance": share(tolerance, "--tolerance")}}
+    declared: dict[str, Any] = {"privacy": {"pseudonymise": pseudonymise}}
+    if tolerance is not None:
+        declared["check"] = {"tolerance": share(tolerance, "--tolerance")}
     created = create_books(
         books,
         name=name or books.resolve().name,
@@ -74,4 +91,17 @@ def init(
         f"设置在 {books / 'breakeven.toml'}。下一步：breakeven import {books} 文件",
     )
     table = Table("books", _TITLE, _COLUMNS, (row,), note)
-    emit(View("init", _TITLE, ledger_envelope(created), (table,), json_rows=(row,)), output)
+    warnings = (_keep_the_key(settings.pseudonym_key),) if settings.pseudonymise else ()
+    emit(View("init", _TITLE, ledger_envelope(created, warnings), (table,), json_rows=(row,)), output)
+
+
+def _keep_the_key(fingerprint: str) -> view_model.Warning:
+    path = key_path(fingerprint)
+    return view_model.Warning(
+        "pseudonym_key",
+        Label(
+            f"The key of the pseudonyms is {path}. Back it up apart from the books: without it nothing "
+            "can be imported, and nobody can be found or forgotten.",
+            f"假名密钥在 {path}。请与账簿分开备份：没有它便无法导入，也无法查找或遗忘任何人。",
+        ),
+    )

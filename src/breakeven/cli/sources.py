@@ -9,9 +9,11 @@ from breakeven.cli.bilingual import command
 from breakeven.cli.options import Output, output_options
 from breakeven.cli.output import emit, utc_text
 from breakeven.errors import InputError
+from breakeven.ledger.mapping import read_mapping
 from breakeven.report import view_model
 from breakeven.report.view_model import Column, Envelope, Label, Language, Table, Value, View
 from breakeven.sources.registry import Source, find_source, source_names
+from breakeven.sources.shipped_mappings import SHIPPED, shipped_mapping
 
 _TITLE = Label("Sources", "数据源")
 _CACHED = {
@@ -21,6 +23,7 @@ _CACHED = {
 }
 _NAME = Column("name", Label("Name", "名称"))
 _TABLE = Column("ledger_table", Label("Tables", "表"))
+_MAPPINGS = Label("Mappings: --mapping NAME", "自带映射：--mapping 名称")
 _COVERS = {
     "en": Column("covers_en", Label("What it covers", "涵盖内容")),
     "zh": Column("covers_zh", Label("What it covers", "涵盖内容")),
@@ -83,7 +86,23 @@ def _tables(found: list[Source], rows: tuple[dict[str, Value], ...], output: Out
     )
     if output.format == "csv":
         return (listed,)
-    return (listed, *(_options_table(source, output.language) for source in found))
+    mappings = Table("mappings", _MAPPINGS, (_NAME, label, _TABLE, _COVERS[output.language]), _mapping_rows())
+    return (listed, mappings, *(_options_table(source, output.language) for source in found))
+
+
+def _mapping_rows() -> tuple[dict[str, Value], ...]:
+    """Mapping files that ship with us."""
+    return tuple(
+        {
+            "name": name,
+            "label_en": label.en,
+            "label_zh": label.zh,
+            "ledger_table": read_mapping(path).table if (path := shipped_mapping(name)) else None,
+            "covers_en": covers.en,
+            "covers_zh": covers.zh,
+        }
+        for name, (label, covers) in SHIPPED.items()
+    )
 
 
 def _options_table(source: Source, language: Language) -> Table:

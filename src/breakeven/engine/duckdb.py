@@ -14,8 +14,10 @@ import duckdb
 import pyarrow as pa
 
 from breakeven.engine import sql
-from breakeven.engine.session import Corrections
+from breakeven.engine.session import Corrections, Dialect, LeftOut
 from breakeven.errors import BooksError, InputError
+
+DIALECT = Dialect(sql.name, sql.text)
 
 
 class DuckDBEngine:
@@ -41,6 +43,10 @@ class DuckDBEngine:
         with _translated():
             self._connection.execute(query)
 
+    def remember(self, name: str, value: bytes) -> None:
+        """Give a value a name for `getvariable`: secrets then stand in no statement."""
+        self._connection.execute(f"SET VARIABLE {sql.name(name)} = ?", [value])
+
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """The result as Python tuples: for what a person could read."""
         with _translated():
@@ -63,38 +69,23 @@ class DuckDBEngine:
         schema: pa.Schema,
         partition: str | None,
         corrections: Corrections | None = None,
+        left_out: LeftOut | None = None,
     ) -> None:
         """See `Engine.view`. Instants become UTC timestamps without a zone: both engines then agree."""
-        if not files:
-            columns = ", ".join(
-                f"CAST(NULL AS {_sql_type(field.type)}) AS {sql.name(field.name)}" for field in schema
+        touched = left_out.touched if left_out else frozenset[str]()
+        whole = _relation([file for file in files if file not in touched], schema, partition, corrections)
+        thinned = [file for file in files if file in touched]
+        if left_out is not None and thinned:
+            around, gone = f"{name}_around", sql.name(f"{name}_left_out")
+            self.view(around, left_out.around, schema, partition, corrections)
+            # Kept as a table: the view may be read many times.
+            self.execute(
+                f"CREATE OR REPLACE TEMP TABLE {gone} AS "
+                f"SELECT source, source_id FROM ({left_out.query(around, DIALECT)})"
             )
-            self.execute(f"CREATE OR REPLACE VIEW {sql.name(name)} AS SELECT {columns} WHERE false")
-            return
-        # Files written before a column existed lack it: the empty relation names every column.
-        empty = ", ".join(
-            f"CAST(NULL AS {_sql_type(field.type)}) AS {sql.name(field.name)}" for field in schema
-        )
-        shape = f"UNION ALL BY NAME SELECT {empty} WHERE false"
-        columns = ", ".join(
-            f"CAST({sql.name(field.name)} AS TIMESTAMP) AS {sql.name(field.name)}"
-            if pa.types.is_timestamp(field.type)
-            else sql.name(field.name)
-            for field in schema
-        )
-        earlier = corrections.earlier if corrections else frozenset[str]()
-        parts: list[str] = []
-        if plain := [file for file in files if file not in earlier]:
-            parts.append(f"SELECT {columns} FROM (SELECT * FROM {_parquet(plain, partition)} {shape})")
-        if corrections and (revised := [file for file in files if file in earlier]):
-            # A row stays when no later version of it exists; both sides keep their names by USING.
-            parts.append(
-                f"SELECT {columns} FROM (SELECT * FROM {_parquet(revised, partition)} {shape}) LEFT JOIN "
-                "(SELECT source, source_id, max(version) AS latest_version "
-                f"FROM {_parquet(corrections.later, partition)} WHERE version > 1 GROUP BY ALL) "
-                "USING (source, source_id) WHERE latest_version IS NULL OR version >= latest_version"
-            )
-        self.execute(f"CREATE OR REPLACE VIEW {sql.name(name)} AS {' UNION ALL '.join(parts)}")
+            part = _relation(thinned, schema, partition, corrections)
+            whole = f"{whole} UNION ALL SELECT * FROM ({part}) ANTI JOIN {gone} USING (source, source_id)"
+        self.execute(f"CREATE OR REPLACE VIEW {sql.name(name)} AS {whole}")
 
     def table(self, name: str) -> Any:
         """See `Engine.table`."""
@@ -180,6 +171,34 @@ def _translated() -> Generator[None]:
         if "interrupt" in str(error).lower():
             raise KeyboardInterrupt from error
         raise
+
+
+def _relation(
+    files: Sequence[str], schema: pa.Schema, partition: str | None, corrections: Corrections | None
+) -> str:
+    """SQL of the rows of some files, without those that later versions replace."""
+    # Files written before a column existed lack it: the empty relation names every column.
+    empty = ", ".join(f"CAST(NULL AS {_sql_type(field.type)}) AS {sql.name(field.name)}" for field in schema)
+    shape = f"UNION ALL BY NAME SELECT {empty} WHERE false"
+    columns = ", ".join(
+        f"CAST({sql.name(field.name)} AS TIMESTAMP) AS {sql.name(field.name)}"
+        if pa.types.is_timestamp(field.type)
+        else sql.name(field.name)
+        for field in schema
+    )
+    earlier = corrections.earlier if corrections else frozenset[str]()
+    parts: list[str] = []
+    if plain := [file for file in files if file not in earlier]:
+        parts.append(f"SELECT {columns} FROM (SELECT * FROM {_parquet(plain, partition)} {shape})")
+    if corrections and (revised := [file for file in files if file in earlier]):
+        # A row stays when no later version of it exists; both sides keep their names by USING.
+        parts.append(
+            f"SELECT {columns} FROM (SELECT * FROM {_parquet(revised, partition)} {shape}) LEFT JOIN "
+            "(SELECT source, source_id, max(version) AS latest_version "
+            f"FROM {_parquet(corrections.later, partition)} WHERE version > 1 GROUP BY ALL) "
+            "USING (source, source_id) WHERE latest_version IS NULL OR version >= latest_version"
+        )
+    return " UNION ALL ".join(parts) or f"SELECT {empty} WHERE false"
 
 
 def _parquet(files: Sequence[str], partition: str | None) -> str:

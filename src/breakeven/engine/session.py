@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -22,6 +22,27 @@ class Corrections:
     earlier: frozenset[str]
 
 
+@dataclass(frozen=True)
+class Dialect:
+    """How an engine writes names and texts; the rest of what we write for every engine reads the same."""
+
+    name: Callable[[str], str]
+    text: Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Rows that a view leaves out, because others count instead of them.
+
+    `query` writes SQL that yields `source` and `source_id` of such rows, given the name of a view of the
+    files `around` (without replaced rows); `touched` are those of the view's files in which they may lie.
+    """
+
+    around: tuple[str, ...]
+    touched: frozenset[str]
+    query: Callable[[str, Dialect], str]
+
+
 class Engine(Protocol):
     """One open engine. Every implementation gives the same digits for the same expression."""
 
@@ -34,10 +55,12 @@ class Engine(Protocol):
         schema: pa.Schema,
         partition: str | None,
         corrections: Corrections | None = None,
+        left_out: LeftOut | None = None,
     ) -> None:
         """Name a set of Parquet files; `partition` is the column written in their paths, if any.
 
-        With `corrections` the view leaves out rows of which a later version exists.
+        With `corrections` the view leaves out rows of which a later version exists, with `left_out` those of
+        which others count instead.
         """
         ...
 

@@ -25,7 +25,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from breakeven.engine.session import Corrections
+from breakeven.engine.session import Corrections, Dialect, LeftOut
 from breakeven.errors import BooksError, BreakevenError, InputError, SourceUnreachable, UsageError
 
 _KEY = ("source", "source_id")
@@ -112,8 +112,23 @@ class SparkEngine:
         schema: pa.Schema,
         partition: str | None,
         corrections: Corrections | None = None,
+        left_out: LeftOut | None = None,
     ) -> None:
         """See `Engine.view`. Instants become timestamps without a zone, in UTC: both engines then agree."""
+        touched = left_out.touched if left_out else frozenset[str]()
+        rows = self._rows([file for file in files if file not in touched], schema, partition, corrections)
+        if left_out is not None and (thinned := [file for file in files if file in touched]):
+            around = f"{name}_around"
+            self.view(around, left_out.around, schema, partition, corrections)
+            gone = self._session.sql(left_out.query(around, DIALECT)).select(*_KEY)
+            part = self._rows(thinned, schema, partition, corrections)
+            rows = rows.unionByName(part.join(gone, [*_KEY], "left_anti").select(*schema.names))
+        rows.createOrReplaceTempView(name)
+
+    def _rows(
+        self, files: Sequence[str], schema: pa.Schema, partition: str | None, corrections: Corrections | None
+    ) -> Any:
+        """The rows of some files, without those that later versions replace."""
         earlier = corrections.earlier if corrections else frozenset[str]()
         parts: list[Any] = []
         if plain := [file for file in files if file not in earlier]:
@@ -125,7 +140,7 @@ class SparkEngine:
             kept = joined.where("latest_version IS NULL OR version >= latest_version")
             parts.append(kept.select(*schema.names))
         rows = reduce(lambda above, below: above.unionByName(below), parts or [self._empty(schema)])
-        rows.selectExpr(*(_without_zone(field) for field in schema)).createOrReplaceTempView(name)
+        return rows.selectExpr(*(_without_zone(field) for field in schema))
 
     def _empty(self, schema: pa.Schema) -> Any:
         columns = (f"CAST(NULL AS {_sql_type(field.type)}) AS {_quoted(field.name)}" for field in schema)
@@ -306,6 +321,14 @@ def _without_zone(field: pa.Field) -> str:
 
 def _quoted(identifier: str) -> str:
     return "`" + identifier.replace("`", "``") + "`"
+
+
+def _text(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+DIALECT = Dialect(_quoted, _text)
 
 
 def _sql_type(kind: pa.DataType) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as MappingOf
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
@@ -19,7 +19,10 @@ from breakeven.ledger.current import corrections_of
 from breakeven.ledger.ingest import Importer, ImportResult, Progress
 from breakeven.ledger.lock import writer_lock
 from breakeven.ledger.mapping import Mapping
+from breakeven.ledger.matching import TABLE as MATCHED_TABLE
+from breakeven.ledger.matching import MatchedDays, find_matched_days
 from breakeven.ledger.problems import Problem
+from breakeven.ledger.pseudonyms import create_key, pseudonyms_of
 from breakeven.ledger.quarantine import Quarantine
 from breakeven.ledger.settings import (
     FILE_NAME,
@@ -43,12 +46,17 @@ _UNDO_RETRIES = 20
 
 @dataclass
 class Books:
-    """One product's books. Use `open_books` or `create_books`."""
+    """One product's books. Use `open_books` or `create_books`.
+
+    They are read now, as they stood at a moment (`as_of`), or at given versions of their tables.
+    """
 
     folder: Path
     settings: Settings
     as_of: datetime | None = None
+    versions: MappingOf[str, int] | None = None
     _files: dict[str, list[StoredFile]] = field(default_factory=dict[str, list[StoredFile]], repr=False)
+    _matched: dict[str, MatchedDays] = field(default_factory=dict[str, MatchedDays], repr=False)
 
     def store(self, table: str) -> TableStore:
         """The storage of one table."""
@@ -83,11 +91,17 @@ class Books:
             dry_run,
             covers,
             progress,
+            pseudonyms_of(self.folder, self.settings),
         )
         try:
             return [importer.run(Path(path)) for path in files]
         finally:
-            self._files.clear()
+            self.look_again()
+
+    def look_again(self) -> None:
+        """Forget what was read of the tables: something was written."""
+        self._files.clear()
+        self._matched.clear()
 
     def batches(self) -> list[Batch]:
         """Every import that ever stood, oldest first."""
@@ -96,6 +110,9 @@ class Books:
 
     def _batches(self, table: str) -> list[Batch]:
         history = self.store(table).history()
+        if self.versions is not None:
+            last = self.versions.get(table, -1)
+            return batches_of(table, (one for one in history if one.version <= last))
         return batches_of(table, (one for one in history if self.as_of is None or one.at <= self.as_of))
 
     def undo(self, batch_id: str) -> tuple[Batch, int, list[Batch]]:
@@ -121,7 +138,7 @@ class Books:
                     continue
             else:
                 raise BooksError("other writers kept committing first", remedy="run the same command again")
-        self._files.clear()
+        self.look_again()
         affected = [other for other in standing if batch.batch_id in other.facts["duplicates_of"]]
         return batch, removed, affected
 
@@ -144,7 +161,11 @@ class Books:
         """The Parquet files of a table's snapshot (now, or as of the moment the books were opened for)."""
         if table not in self._files:
             store = self.store(table)
-            self._files[table] = store.files(store.open(self.as_of))
+            version = None if self.versions is None else self.versions.get(table, -1)
+            # A table that did not exist at these versions held nothing.
+            self._files[table] = [] if version == -1 else store.files(store.open(self.as_of, version))
+            if self.as_of is not None or version is not None:
+                _refuse_if_gone(self._files[table], store.uri)
         return self._files[table]
 
     def view(
@@ -167,6 +188,7 @@ class Books:
             definition.schema,
             "day" if definition.partitioned else None,
             self.corrections(table),
+            self.matched_days(table).left_out(chosen, self.files(table)) if matched else None,
         )
 
     def corrections(self, table: str) -> Corrections | None:
@@ -179,9 +201,39 @@ class Books:
             return None
         return corrections_of(files, self._batches(table))
 
+    def matched_days(self, table: str) -> MatchedDays:
+        """The days of a table in which rows may have to be left out, because another source saw the same."""
+        if table not in self._matched:
+            files = self.files(table) if table == MATCHED_TABLE else []
+            several = len({name for file in files for name in (file.source_least, file.source_most)}) > 1
+            named = any(file.names_responses for file in files)
+            batches = self._batches(table) if several or named else []
+            self._matched[table] = find_matched_days(files, batches, self.settings.matching)
+        return self._matched[table]
+
+    def present_versions(self) -> dict[str, int]:
+        """The version of each table now."""
+        return {name: latest_version(self.folder / name) for name in TABLES}
+
+    def at_versions(self, versions: MappingOf[str, int], settings: Settings) -> Books:
+        """The same books at given versions of their tables, under given settings."""
+        return Books(self.folder, settings, None, versions)
+
     def stamp(self) -> str:
         """A cheap name of the ledger's present state: changes with every commit, costs a few file names."""
         return "-".join(str(latest_version(self.folder / name)) for name in TABLES)
+
+
+def _refuse_if_gone(files: Sequence[StoredFile], where: str) -> None:
+    """Earlier states cannot be read once files of theirs are deleted."""
+    if all(Path(file.uri).exists() for file in files):
+        return
+    raise BooksError(
+        "the books as they stood then can no longer be read",
+        where=where,
+        cause="a person was forgotten since, and the files that held them are deleted",
+        remedy="read the books as of a later moment, or as they are now",
+    )
 
 
 def open_books(folder: str | os.PathLike[str], *, as_of: datetime | None = None) -> Books:
@@ -237,6 +289,8 @@ def create_books(
         ),
         pseudonymise=bool(extra.get("privacy", {}).get("pseudonymise", False)),
     )
+    if chosen.pseudonymise:
+        chosen = replace(chosen, pseudonym_key=create_key(path).fingerprint)
     try:
         path.mkdir(parents=True, exist_ok=True)
         (path / "prices").mkdir(exist_ok=True)

@@ -21,8 +21,9 @@ from breakeven.ledger.batch_log import Batch, batches_of, content_id, seen
 from breakeven.ledger.known import Known, find_known, rows_to_write
 from breakeven.ledger.landing import Landed, land
 from breakeven.ledger.lock import cannot_write, writer_lock
-from breakeven.ledger.mapping import Mapping
+from breakeven.ledger.mapping import SKIPPED_AS, Mapping
 from breakeven.ledger.problems import Problem
+from breakeven.ledger.pseudonyms import Pseudonyms
 from breakeven.ledger.quarantine import Quarantine
 from breakeven.ledger.store import ConflictError, TableStore
 from breakeven.ledger.text_files import file_digest
@@ -73,6 +74,7 @@ class Importer:
     dry_run: bool = False
     covers: tuple[date, date] | None = None
     progress: Progress = lambda _: None
+    pseudonyms: Pseudonyms | None = None
 
     def run(self, path: Path) -> ImportResult:
         """Import one file as one batch; with `dry_run` everything but the commit.
@@ -103,6 +105,7 @@ class Importer:
                     digest=digest,
                     zone=self.zone,
                     workspace=work,
+                    pseudonyms=self.pseudonyms,
                 )
                 after = path.stat()
                 if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
@@ -163,7 +166,7 @@ class Importer:
             last_day=landed.last_day,
             ignored_columns=landed.ignored_columns,
             skipped=landed.skipped,
-            skipped_as=self.mapping.layout.skipped_as if self.mapping.layout else "",
+            skipped_as=self.mapping.layout.skipped_as if self.mapping.layout else SKIPPED_AS,
         )
         first = engine.arrow_of(f"{_quarantine_rows(result)} LIMIT {PROBLEMS_SHOWN}")
         return replace(result, problems=tuple(Problem(**row) for row in first.to_pylist()))
@@ -184,6 +187,7 @@ class Importer:
             "skipped": result.skipped,
             "duplicates_of": known.against,
             "revised_days": list(known.revised_days),
+            "repeated_days": list(known.repeated_days),
             "first_day": result.first_day.isoformat() if result.first_day else None,
             "last_day": result.last_day.isoformat() if result.last_day else None,
             "covers": [covers[0].isoformat(), covers[1].isoformat()] if covers else None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
@@ -13,8 +13,14 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 
-def write_rows(table: DeltaTable, rows: pa.RecordBatchReader, **options: Any) -> None:
-    """Append rows to a table in one commit; an interrupt ends the stream, and nothing is committed.
+def write_rows(
+    table: DeltaTable,
+    rows: pa.RecordBatchReader,
+    *,
+    mode: Literal["append", "overwrite"] = "append",
+    **options: Any,
+) -> None:
+    """Write rows to a table in one commit; an interrupt ends the stream, and nothing is committed.
 
     An interrupt that comes when the last row has gone finds the commit done: running again finds it too.
     """
@@ -31,7 +37,7 @@ def write_rows(table: DeltaTable, rows: pa.RecordBatchReader, **options: Any) ->
     stream = pa.RecordBatchReader.from_batches(rows.schema, until_stopped())
     # The work goes to a thread, and this one waits: only a thread that waits in Python hears a signal.
     with ThreadPoolExecutor(1, "write") as pool:
-        writing = pool.submit(write_deltalake, table, stream, mode="append", **options)
+        writing = pool.submit(write_deltalake, table, stream, mode=mode, **options)
         try:
             writing.result()
         except KeyboardInterrupt:

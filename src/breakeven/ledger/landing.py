@@ -4,7 +4,8 @@ Text is parsed once into a temporary Parquet file; a Parquet input is used where
 engine holds
 
 - `incoming`: the typed rows, with `_row` (their number among the records read) and `_problem`,
-- `keys`: a 64-bit hash of (source, source_id) of every good row, and its day,
+- `keys`: a 64-bit hash of (source, source_id) of every good row, its day, and of usage a hash of the
+  provider's response id,
 - `problems`: row, field, reason, remedy and text of every record that cannot be booked.
 """
 
@@ -18,12 +19,14 @@ from breakeven.engine import sql
 from breakeven.engine.duckdb import DuckDBEngine
 from breakeven.errors import InputError
 from breakeven.ledger.mapping import Mapping
+from breakeven.ledger.pseudonyms import Pseudonyms
 from breakeven.ledger.raw_files import RawFile, keep_rejected, open_raw
 from breakeven.ledger.tables import LedgerTable
 from breakeven.ledger.text_files import blank_lines
 from breakeven.ledger.validate import KEPT, SKIPPED, Validated, validate
 
 KEY = "hash(source, source_id)"
+RESPONSE = "CASE WHEN response_id IS NOT NULL THEN hash(provider, response_id) END"
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,11 @@ def land(
     digest: str,
     zone: str,
     workspace: Path,
+    pseudonyms: Pseudonyms | None = None,
 ) -> Landed:
     """Bring a file into an engine; see the module for what the engine then holds.
+
+    With `pseudonyms`, no id of a user is in any of it.
 
     Raises `InputError` when the file as a whole cannot be used.
     """
@@ -70,17 +76,22 @@ def land(
         raw = open_raw(engine, path, mapping, workspace, [*optional, "source"])
         validated = validate(raw, table, mapping, source=source, zone=zone, now=datetime.now(UTC))
         relation, typed = validated.checked, validated.typed
+        if pseudonyms is not None:
+            relation, typed = (pseudonyms.applied(engine, one, table) for one in (relation, typed))
         if raw.kind != "parquet":
             relation = typed = _parsed(engine, relation, workspace / "landed.parquet")
         layout = mapping.layout
         records, skipped = relation, 0
-        if layout is not None and (layout.kept or layout.skipped):
-            if layout.skipped:
+        leaves_out = bool(layout.skipped if layout else mapping.skip)
+        if leaves_out or (layout is not None and layout.kept):
+            if leaves_out:
                 [(skipped,)] = engine.rows(f"SELECT count(*) FROM ({relation}) WHERE _part = {SKIPPED}")
             relation, typed = (
                 f"SELECT * EXCLUDE (_part) FROM ({one}) WHERE _part = {KEPT}" for one in (relation, typed)
             )
         rejected = keep_rejected(engine, raw, is_ours=layout is None or layout.is_rest)
+        if pseudonyms is not None:
+            engine.execute("UPDATE rejected SET raw = ''")
         if raw.claimed is not None:
             _refuse_if_cut_off(engine, records, raw.claimed)
         ids = f"{sql.text(digest[:12] + ':')} || CAST(_row AS VARCHAR)" if validated.ids_by_row else None
@@ -130,9 +141,10 @@ def _count_keys(engine: DuckDBEngine, table: LedgerTable, zone: str) -> tuple[in
     """One pass over the file: keys of the good rows; rows, good rows, first and last day, days."""
     first, last = _days(table, zone)
     last_column = "" if last == first else f", {last} AS last_day"
+    response = f", {RESPONSE} AS response" if names_responses(table) else ""
     engine.execute(
         f"CREATE TEMP TABLE keys AS SELECT CASE WHEN _problem IS NULL THEN {KEY} END AS key, "
-        f"{first} AS first_day{last_column} FROM incoming"
+        f"{first} AS first_day{last_column}{response} FROM incoming"
     )
     [counted] = engine.rows(
         "SELECT count(*), count(key), min(first_day) FILTER (key IS NOT NULL), "
@@ -140,6 +152,11 @@ def _count_keys(engine: DuckDBEngine, table: LedgerTable, zone: str) -> tuple[in
         "count(DISTINCT first_day) FILTER (key IS NOT NULL) FROM keys"
     )
     return counted
+
+
+def names_responses(table: LedgerTable) -> bool:
+    """Whether rows of a table may carry a provider's response id."""
+    return any(column.name == "response_id" for column in table.columns)
 
 
 def _days(table: LedgerTable, zone: str) -> tuple[str, str]:

@@ -37,14 +37,17 @@ class Field:
     """One value of a record: what expressions call it, and where it stands, first found wins.
 
     `origins` are header names in a table (CSV, Parquet), and paths of keys in a JSON record: `a.b` is key
-    `b` in the object `a`; a key that holds a dot itself is quoted: `attributes."gen_ai.system"`. A file in
+    `b` in the object `a`, also where column `a` of a table holds JSON; a key that holds a dot itself is
+    quoted: `attributes."gen_ai.system"`. A file in
     which a required field occurs nowhere is refused as a whole: it is another format, or a column was
-    renamed. (A single record that lacks it is judged by the ledger's own rules.)
+    renamed. (A single record that lacks it is judged by the ledger's own rules.) A `private` field may hold
+    people's words beside what the books need: expressions read it, quarantine never keeps it.
     """
 
     name: str
     origins: tuple[str, ...]
     required: bool = False
+    private: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,8 @@ class Layout:
     a record is; the last one takes what no other takes (`is_rest`), unreadable records included. Records for
     which `skip` is true are nobody's: they are counted and named by `skipped_as` (a span that called no
     model, a summary line). A layout may fill `input_tokens` instead of `uncached_input_tokens`; the cached
-    parts are then taken out of it, and may not exceed it.
+    parts are then taken out of it, and may not exceed it. `source` is the name that rows go by where several
+    formats tell of the same things: the same id in two of them is then the same row.
     """
 
     table: str
@@ -112,6 +116,7 @@ class Layout:
     prepare: Prepare | None = None
     title: str = "this format"
     version: str = "1"
+    source: str = ""
     others: tuple[str, ...] = field(default=())
 
     @property
@@ -123,7 +128,7 @@ class Layout:
             "columns": {name: [v.sql, v.unit, str(v.scale)] for name, v in self.columns.items()},
             "rest": [self.source_id, self.revision, self.where, self.skip, *self.others, self.version],
             "checks": [check.bad for check in self.checks],
-            "reading": [self.time_zone, self.encoding, self.delimiter],
+            "reading": [self.time_zone, self.encoding, self.delimiter, *filter(None, [self.source])],
         }
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 

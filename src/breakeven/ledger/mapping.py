@@ -10,9 +10,13 @@
       input_tokens: prompt_tokens
       amount: {from: cents, scale: "0.01"}
       source_id: row                  # no id in the file: its name and the record's number
+      # source_id: {join: [day, uid]} # no id, but these columns together never occur twice
+      # amount: {from: [Cost, Spend]} # the first of these names that the file has
     constants: {provider: moonshot, product: api}
     values:
       status: {成功: ok}
+    skip:
+      day: [合计, Total]              # records with one of these words there are no rows: a line of totals
 
 Unknown keys are errors with their line, so that a typing mistake cannot silently lose a column.
 """
@@ -21,7 +25,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -35,6 +40,7 @@ from breakeven.periods import time_zone
 
 TIME_UNITS = ("iso", "s", "ms", "us", "ns")
 ROW_NUMBER = "row"
+SKIPPED_AS = "lines the mapping leaves out"
 WHOLE_INPUT = "input_tokens"
 MOST_SCALE = 100_000_000
 _FLAGS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
@@ -44,13 +50,22 @@ _FLAGS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "o
 class ColumnRule:
     """Where one ledger column comes from: a column of the file, its time unit or scale.
 
-    `expression` is SQL that takes the column's place; only a layout has one, a mapping file never.
+    `others` are its names in other versions of the file. `joined` are the columns whose values make an id
+    together, each by its names. `expression` is SQL that takes the column's place; only a layout has one, a
+    mapping file never.
     """
 
     origin: str
     unit: str = "iso"
     scale: Decimal | None = None
     expression: str = ""
+    others: tuple[str, ...] = ()
+    joined: tuple[tuple[str, ...], ...] = ()
+
+    def found_in(self, columns: Collection[str]) -> ColumnRule:
+        """The rule with the name that a file has; with the first where it has none."""
+        names = (name for name in (self.origin, *self.others) if name in columns)
+        return replace(self, origin=next(names, self.origin))
 
 
 @dataclass(frozen=True)
@@ -60,6 +75,7 @@ class Mapping:
     columns: dict[str, ColumnRule] = field(default_factory=dict[str, ColumnRule])
     constants: dict[str, str] = field(default_factory=dict[str, str])
     values: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
+    skip: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     table: str | None = None
     source: str | None = None
     time_zone: str | None = None
@@ -81,7 +97,7 @@ class Mapping:
         return cls(
             columns=rules,
             table=layout.table,
-            source=source,
+            source=layout.source or source,
             time_zone=layout.time_zone,
             encoding=layout.encoding,
             delimiter=layout.delimiter,
@@ -94,8 +110,10 @@ class Mapping:
         """A stable hash of what the mapping says: part of a batch's identity."""
         if self.layout is not None:
             return self.layout.digest
-        said = {
-            "columns": {k: [v.origin, v.unit, str(v.scale)] for k, v in self.columns.items()},
+        said: dict[str, Any] = {
+            "columns": {
+                k: [v.origin, v.unit, str(v.scale), *v.others, *v.joined] for k, v in self.columns.items()
+            },
             "constants": self.constants,
             "values": self.values,
             "time_zone": self.time_zone,
@@ -103,6 +121,8 @@ class Mapping:
             "delimiter": self.delimiter,
             "input_includes_cached": self.input_includes_cached,
         }
+        if self.skip:
+            said["skip"] = self.skip
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -128,6 +148,7 @@ def read_mapping(path: Path) -> Mapping:
         "columns",
         "constants",
         "values",
+        "skip",
     )
     table = reader.table(top)
     columns = {
@@ -143,6 +164,7 @@ def read_mapping(path: Path) -> Mapping:
         }
         for name, choices in reader.pairs(top.get("values"))
     }
+    skip = {column.value: reader.names(words) for column, words in reader.pairs(top.get("skip"))}
     zone = reader.optional(top, "time_zone")
     if zone:
         time_zone(zone)
@@ -150,6 +172,7 @@ def read_mapping(path: Path) -> Mapping:
         columns=columns,
         constants=constants,
         values=values,
+        skip=skip,
         table=table.name if table else None,
         source=reader.optional(top, "source"),
         time_zone=zone,
@@ -219,6 +242,11 @@ class _Reader:
         self.column_name(name, table)
         if isinstance(value, yaml.ScalarNode):
             return ColumnRule(str(value.value))
+        if name.value == "source_id":
+            parts = self.mapping(value, "join")
+            if not isinstance(parts.get("join"), yaml.SequenceNode):
+                raise self.fail(value, "an id needs `join` with a list of columns")
+            return ColumnRule(ROW_NUMBER, joined=tuple(self.names(one) for one in parts["join"].value))
         parts = self.mapping(value, "from", "unit", "scale")
         if "from" not in parts:
             raise self.fail(value, "a column needs `from`")
@@ -226,7 +254,16 @@ class _Reader:
         if unit not in TIME_UNITS:
             raise self.fail(parts["unit"], f"unknown time unit {unit!r}", f"use {', '.join(TIME_UNITS)}")
         scale = self.scale(parts["scale"]) if "scale" in parts else None
-        return ColumnRule(self.scalar(parts["from"]), unit, scale)
+        origin, *others = self.names(parts["from"])
+        return ColumnRule(origin, unit, scale, others=tuple(others))
+
+    def names(self, node: Any) -> tuple[str, ...]:
+        """One word, or a list of words."""
+        if not isinstance(node, yaml.SequenceNode):
+            return (self.scalar(node),)
+        if not node.value:
+            raise self.fail(node, "this list is empty")
+        return tuple(self.scalar(one) for one in node.value)
 
     def scale(self, node: Any) -> Decimal:
         try:

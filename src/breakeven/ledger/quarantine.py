@@ -6,10 +6,16 @@ count only once that batch stands in its table's log, so a crash in between show
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
+from functools import reduce
+from pathlib import Path
+from typing import Any, cast
 
 import pyarrow as pa
+import pyarrow.compute
+import pyarrow.parquet as parquet
 
 from breakeven.ledger.interruptible import write_rows
 from breakeven.ledger.problems import Problem
@@ -31,7 +37,14 @@ class Quarantine:
         from deltalake import DeltaTable
 
         if not DeltaTable.is_deltatable(self.uri):
-            DeltaTable.create(self.uri, schema=SCHEMA, partition_by=["batch_id"])
+            # The text of a record may name a user, so it is not for the log.
+            kept = ",".join(name for name in SCHEMA.names if name not in ("raw", "batch_id"))
+            DeltaTable.create(
+                self.uri,
+                schema=SCHEMA,
+                partition_by=["batch_id"],
+                configuration={"delta.dataSkippingStatsColumns": kept},
+            )
 
     def add(self, batch_id: str, rows: pa.RecordBatchReader) -> None:
         """Keep a batch's problems (in `SCHEMA`); adding the same batch again changes nothing."""
@@ -47,6 +60,49 @@ class Quarantine:
                 partition_by=["batch_id"],
                 commit_properties=CommitProperties(app_transactions=[Transaction(batch_id, 1)]),
             )
+
+    def blank(self, spellings: Sequence[str], facts: Mapping[str, Any], *, dry_run: bool = False) -> int:
+        """Take away the text of records that hold one of these; how many. Deletes the files that held it."""
+        from deltalake import CommitProperties, DeltaTable
+
+        table, compute = DeltaTable(self.uri), cast("Any", pyarrow.compute)
+        actions = pa.table(table.get_add_actions(flatten=True)).to_pydict()
+        found = 0
+        for batch_id in sorted(set(actions.get("partition.batch_id", ()))):
+            rows = table.to_pyarrow_table(filters=[("batch_id", "=", batch_id)])
+            hit = reduce(compute.or_, (compute.match_substring(rows["raw"], one) for one in spellings))
+            count = compute.sum(hit).as_py() or 0
+            found += count
+            if not count or dry_run:
+                continue
+            rows = rows.set_column(
+                rows.schema.get_field_index("raw"), "raw", compute.if_else(hit, "", rows["raw"])
+            )
+            with located(self.uri):
+                write_rows(
+                    DeltaTable(self.uri),
+                    rows.to_reader(),
+                    mode="overwrite",
+                    predicate=f"batch_id = '{batch_id}'",
+                    partition_by=["batch_id"],
+                    commit_properties=CommitProperties(
+                        custom_metadata={"breakeven": json.dumps({**facts, "rows": count})}
+                    ),
+                )
+        if not dry_run:
+            self._delete_older_files(spellings)
+        return found
+
+    def _delete_older_files(self, spellings: Sequence[str]) -> None:
+        from deltalake import DeltaTable
+
+        compute = cast("Any", pyarrow.compute)
+        now = {Path(uri).name for uri in DeltaTable(self.uri).file_uris()}
+        for path in Path(self.uri).rglob("*.parquet"):
+            if path.name not in now and "_delta_log" not in path.parts:
+                raw = parquet.read_table(path, columns=["raw"], partitioning=None)["raw"]
+                if any(compute.any(compute.match_substring(raw, one)).as_py() for one in spellings):
+                    path.unlink()
 
     def read(self, batches: Iterable[str]) -> Iterator[Problem]:
         """The problems of these batches, in their order, by row."""

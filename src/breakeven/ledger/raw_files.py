@@ -23,8 +23,10 @@ _PARQUET_MAGIC = b"PAR1"
 _SAMPLE_BYTES = 1 << 20
 _JSON_SAMPLE_LINES = 1000
 _WHOLE_RECORD = "CAST(to_json(file) AS VARCHAR)"
+# Trimming a long line costs more than parsing it: only what does not begin as a record is looked at.
+_NOT_BLANK = "CASE WHEN starts_with(line, '{') THEN true ELSE coalesce(trim(line, ' \t\r') <> '', false) END"
 # Names no file uses for a column of its own.
-ROW, BROKEN, _LINE = "__row__", "__broken__", "__line__"
+ROW, BROKEN, _LINE, _INSIDE = "__row__", "__broken__", "__line__", "__inside__"
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class RawFile:
 
     `types` gives the engine's type of each raw column; `raw` is SQL for a record as text. `sometimes` are
     columns of JSON records that the first lines do not show but later ones may have. `claimed` is how many
-    records the file itself says it holds.
+    records the file itself says it holds. Of a `private` file no line is kept as it stands.
     """
 
     path: Path
@@ -44,6 +46,7 @@ class RawFile:
     text: TextFile | None = None
     sometimes: frozenset[str] = frozenset()
     claimed: int | None = None
+    private: bool = False
 
     @property
     def header_lines(self) -> int:
@@ -82,7 +85,8 @@ def open_raw(
     if beginning.lstrip().startswith("{"):
         if layout is not None:
             return _json_with_fields(path, text, layout)
-        mapped = {rule.origin for rule in mapping.columns.values()}
+        mapped = {name for rule in mapping.columns.values() for name in (rule.origin, *rule.others)}
+        mapped.update(name for rule in mapping.columns.values() for names in rule.joined for name in names)
         return _open_json_lines(path, text, optional, mapped)
     if beginning.lstrip().startswith("["):
         raise InputError(
@@ -148,30 +152,67 @@ def _open_json_lines(path: Path, text: TextFile, optional: Iterable[str], mapped
         f"(SELECT {picked}, line AS {_LINE}, NOT is_object AS {BROKEN} FROM (SELECT line, is_object, "
         f"CASE WHEN is_object THEN json_extract_string(line, [{paths}]) END AS cells FROM (SELECT line, "
         f"CASE WHEN json_valid(line) THEN json_type(line) = 'OBJECT' ELSE false END AS is_object "
-        f"FROM {lines} WHERE line IS NOT NULL AND trim(line, ' \t\r') <> '')))"
+        f"FROM {lines} WHERE {_NOT_BLANK})))"
     )
     types = dict.fromkeys(columns, "VARCHAR")
     return RawFile(path, "jsonl", rows, types, f"file.{_LINE}", text, frozenset(sometimes))
 
 
 def _with_fields(raw: RawFile, layout: Layout) -> RawFile:
-    """A table with a layout's fields as its columns, as text; one that the file lacks is NULL."""
+    """A table with a layout's fields as its columns, as text; one that the file lacks is NULL.
+
+    An origin `column.path` leads into a column that holds JSON: its values are taken out in one pass.
+    """
     names = {name.strip().casefold(): name for name in raw.types}
+    inside: dict[str, list[str]] = {}
     chosen: list[str] = []
     missing: list[Field] = []
     for one in layout.fields:
-        found = next((names[origin.casefold()] for origin in one.origins if origin.casefold() in names), None)
-        if found is None and one.required:
+        cells = [cell for origin in one.origins if (cell := _place(origin, names, raw, inside))]
+        if not cells and one.required:
             missing.append(one)
-        value = (
-            "CAST(NULL AS VARCHAR)" if found is None else f"nullif({_as_text(found, raw.types[found])}, '')"
-        )
+        value = "CAST(NULL AS VARCHAR)"
+        if cells:
+            value = cells[0] if "." not in one.origins[0] else f"coalesce({', '.join(cells)})"
         chosen.append(f"{value} AS {sql.name(one.name)}")
     if missing:
         raise _other_format(layout, missing, list(raw.types), raw.path)
     row = f", {ROW}" if raw.kind == "parquet" else ""
-    relation = f"(SELECT {', '.join(chosen)}{row} FROM {raw.relation})"
-    return replace(raw, relation=relation, types={one.name: "VARCHAR" for one in layout.fields})
+    opened = "".join(
+        f", TRY(json_extract_string({_as_text(column, raw.types[column])}, [{sql.texts(paths)}])) "
+        f"AS {sql.name(_INSIDE + column)}"
+        for column, paths in inside.items()
+    )
+    relation = f"(SELECT {', '.join(chosen)}{row} FROM (SELECT *{opened} FROM {raw.relation}))"
+    return replace(raw, relation=relation, types=dict.fromkeys(_names(layout), "VARCHAR"), **_kept(layout))
+
+
+def _place(origin: str, names: dict[str, str], raw: RawFile, inside: dict[str, list[str]]) -> str:
+    """SQL of an origin in a table, empty when it is not there; notes in `inside` what to take out of JSON."""
+    found = names.get(origin.casefold())
+    if found is not None:
+        return f"nullif({_as_text(found, raw.types[found])}, '')"
+    column, _, path = origin.partition(".")
+    found = names.get(column.casefold())
+    if not path or found is None:
+        return ""
+    paths = inside.setdefault(found, [])
+    paths.append(f"$.{path}")
+    return f"nullif({sql.name(_INSIDE + found)}[{len(paths)}], '')"
+
+
+def _names(layout: Layout) -> list[str]:
+    return [one.name for one in layout.fields]
+
+
+def _kept(layout: Layout) -> dict[str, Any]:
+    """What quarantine keeps of a record: its fields, but none that may hold people's words."""
+    if not any(one.private for one in layout.fields):
+        return {"raw": _WHOLE_RECORD}
+    shown = ", ".join(
+        f"{sql.name(one.name)} := file.{sql.name(one.name)}" for one in layout.fields if not one.private
+    )
+    return {"raw": f"CAST(to_json(struct_pack({shown})) AS VARCHAR)", "private": True}
 
 
 def _as_text(name: str, kind: str) -> str:
@@ -198,7 +239,7 @@ def _json_with_fields(path: Path, text: TextFile, layout: Layout) -> RawFile:
         f"read_csv({sql.text(str(text.path))}, auto_detect = false, header = false, delim = '\x1f', "
         f"quote = '', escape = '', columns = {{'line': 'VARCHAR'}}, strict_mode = false, {_REJECT_OPTIONS})"
     )
-    paths = ", ".join(sql.text(f"$.{origin}") for _, origin in places)
+    paths = ", ".join(sql.text(_json_path(origin)) for _, origin in places)
     picked: list[str] = []
     for one in layout.fields:
         cells = [f"nullif(cells[{i}], '')" for i, (owner, _) in enumerate(places, 1) if owner is one]
@@ -207,9 +248,10 @@ def _json_with_fields(path: Path, text: TextFile, layout: Layout) -> RawFile:
         f"(SELECT {', '.join(picked)}, NOT is_object AS {BROKEN} FROM (SELECT is_object, "
         f"CASE WHEN is_object THEN json_extract_string(line, [{paths}]) END AS cells FROM (SELECT line, "
         f"CASE WHEN json_valid(line) THEN json_type(line) = 'OBJECT' ELSE false END AS is_object "
-        f"FROM {lines} WHERE line IS NOT NULL AND trim(line, ' \t\r') <> '')))"
+        f"FROM {lines} WHERE {_NOT_BLANK})))"
     )
-    return RawFile(path, "jsonl", rows, {one.name: "VARCHAR" for one in layout.fields}, _WHOLE_RECORD, text)
+    raw = RawFile(path, "jsonl", rows, dict.fromkeys(_names(layout), "VARCHAR"), _WHOLE_RECORD, text)
+    return replace(raw, **_kept(layout))
 
 
 def _json_places(path: Path, origins: Iterable[str]) -> set[str]:
@@ -229,6 +271,15 @@ def _json_places(path: Path, origins: Iterable[str]) -> set[str]:
                 if value is not None:
                     found.add(origin)
     return found
+
+
+def _json_path(origin: str) -> str:
+    """The path of a field; a report's column title with brackets is a key, not a place in a list.
+
+    >>> _json_path("lines.data[0].id"), _json_path("metadata[user_id]")
+    ('$.lines.data[0].id', '$."metadata[user_id]"')
+    """
+    return f'$."{origin}"' if re.search(r"\[(?![0-9])", origin) else f"$.{origin}"
 
 
 def _keys_of(origin: str) -> list[str]:
@@ -344,6 +395,8 @@ def keep_rejected(engine: DuckDBEngine, raw: RawFile, *, is_ours: bool = True) -
             f"raw = {sql.text(line.beginning)} "
             f"WHERE regexp_matches(raw, '[^a-z]{OVERLONG_MARK}{number}([^0-9]|$)')"
         )
+    if raw.private:
+        engine.execute("UPDATE rejected SET raw = ''")
     [(rejected,)] = engine.rows("SELECT count(*) FROM rejected")
     return int(rejected)
 

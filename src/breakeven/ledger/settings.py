@@ -74,7 +74,7 @@ class Settings:
     share of the bill (None: nobody declared one); `not_applicable` names tables this company does not have,
     so that their absence means zero; `provenance` says how sure the rows themselves are; `price_currency`
     picks the list a provider bills us from when it has several; `pseudonymise` turns user and account ids
-    into keyed hashes at the door.
+    into keyed hashes at the door, under the key with the fingerprint `pseudonym_key`.
     """
 
     name: str
@@ -92,6 +92,7 @@ class Settings:
     close: CloseLimits = CloseLimits()
     matching: Matching = Matching()
     pseudonymise: bool = False
+    pseudonym_key: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weights", dict(self.weights or DEFAULT_WEIGHTS))
@@ -132,6 +133,13 @@ def read_settings(folder: Path) -> Settings:
     return _with_environment(_parse(raw, str(path)))
 
 
+def settings_from(text: str, where: str) -> Settings:
+    """Settings as a file's text gives them, whatever the environment says."""
+    raw = tomllib.loads(text)
+    raw.pop("schema_version", None)
+    return _parse(raw, where)
+
+
 def _parse(raw: dict[str, Any], where: str) -> Settings:
     serving: dict[str, Any] = raw.pop("serving", {})
     check: dict[str, Any] = raw.pop("check", {})
@@ -149,7 +157,7 @@ def _parse(raw: dict[str, Any], where: str) -> Settings:
         ("prices.", prices, {"currency"}),
         ("close.", close, {"coverage", "unpriced", "unexplained"}),
         ("matching.", matching, {"precedence", "rules", "reports"}),
-        ("privacy.", privacy, {"pseudonymise"}),
+        ("privacy.", privacy, {"pseudonymise", "key"}),
     ):
         for name in table:
             if name not in allowed:
@@ -174,6 +182,7 @@ def _parse(raw: dict[str, Any], where: str) -> Settings:
         close=CloseLimits(**{name: _decimal(value, where) for name, value in close.items()}),
         matching=_matching(matching, where),
         pseudonymise=privacy.get("pseudonymise", False) is True,
+        pseudonym_key=str(privacy.get("key", "")),
     )
     minor_units(settings.currency)
     time_zone(settings.time_zone)
@@ -257,8 +266,9 @@ def write_settings(folder: Path, settings: Settings) -> None:
         *_rule_lines(settings.matching.rules),
         "",
         "[privacy]",
-        "# User and account ids become keyed hashes at the door; the key lies outside the books.",
+        "# User and account ids become keyed hashes at the door; `key` names the key, which lies elsewhere.",
         f"pseudonymise = {str(settings.pseudonymise).lower()}",
+        f"key = {_toml(settings.pseudonym_key)}",
         "",
         "[coverage]",
         "# Tables this company does not have: their absence then means zero instead of unknown.",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import json
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 _LEAST_FILE_BYTES, _MOST_FILE_BYTES, _HELD_BYTES = 2 << 20, 100 << 20, 512 << 20
+_NOT_IN_LOG = ("user_id", "account_id", "source_id", "day")
 _FOREVER = "interval 36500 days"
 _METADATA_KEY = "breakeven"
 
@@ -45,7 +46,10 @@ class Commit:
 
 @dataclass(frozen=True)
 class StoredFile:
-    """One Parquet file of a snapshot, with the statistics that let a reader skip it."""
+    """One Parquet file of a snapshot, with the statistics that let a reader skip it.
+
+    `names_responses`: some row may have a provider's response id.
+    """
 
     uri: str
     row_count: int
@@ -53,6 +57,7 @@ class StoredFile:
     source_least: str | None
     source_most: str | None
     version_most: int
+    names_responses: bool = False
 
     @property
     def name(self) -> str:
@@ -68,6 +73,15 @@ class StoredFile:
         if self.source_least is None or self.source_most is None:
             return True
         return self.source_least <= most and least <= self.source_most
+
+
+def by_partition(files: Iterable[StoredFile]) -> dict[str, list[StoredFile]]:
+    """The files of a table that is cut in days, by day."""
+    found: dict[str, list[StoredFile]] = {}
+    for file in files:
+        if file.partition is not None:
+            found.setdefault(file.partition, []).append(file)
+    return found
 
 
 class TableStore:
@@ -89,6 +103,10 @@ class TableStore:
             partition_by=["day"] if self.table.partitioned else None,
             # The log and removed files are kept: audits read the books as they stood at any moment.
             configuration={
+                # Who a user is has no place in the log: it is kept when the user is forgotten.
+                "delta.dataSkippingStatsColumns": ",".join(
+                    name for name in self.table.schema.names if name not in _NOT_IN_LOG
+                ),
                 "delta.logRetentionDuration": _FOREVER,
                 "delta.deletedFileRetentionDuration": _FOREVER,
             },
@@ -105,13 +123,13 @@ class TableStore:
             with located(self.uri):
                 delta.alter.add_columns(list(Schema.from_arrow(pa.schema(lacking)).fields))
 
-    def open(self, as_of: datetime | None = None) -> DeltaTable:
-        """The table now, or as it stood at a moment; before its first commit it was empty (version 0)."""
+    def open(self, as_of: datetime | None = None, version: int | None = None) -> DeltaTable:
+        """The table now, as it stood at a moment, or at a version; before its first commit it was empty."""
         from deltalake import DeltaTable
         from deltalake.exceptions import DeltaError
 
         try:
-            delta = DeltaTable(self.uri)
+            delta = DeltaTable(self.uri, version=version)
             if as_of is not None:
                 first = delta.history()[-1]["timestamp"]
                 if as_of.timestamp() * 1000 < first:
@@ -145,14 +163,16 @@ class TableStore:
                 source_most=most,
                 # A file without statistics might hold a later version: look into it.
                 version_most=2 if version is None else version,
+                names_responses=(empty is None and least is None) or (empty is not None and empty < rows),
             )
-            for path, rows, day, least, most, version in zip(
+            for path, rows, day, least, most, version, empty in zip(
                 column("path"),
                 column("num_records"),
                 column("partition.day"),
                 column("min.source"),
                 column("max.source"),
                 column("max.version"),
+                column("null_count.response_id"),
                 strict=True,
             )
         ]
@@ -192,6 +212,24 @@ class TableStore:
                 target_file_size=max(_LEAST_FILE_BYTES, min(_MOST_FILE_BYTES, _HELD_BYTES // max(days, 1))),
                 writer_properties=_writer_properties(self.table),
                 commit_properties=_commit_properties(facts, [Transaction(app_id, 1)]),
+            )
+
+    def replace_days(
+        self, base: DeltaTable, rows: pa.RecordBatchReader, days: Sequence[str], facts: Mapping[str, Any]
+    ) -> None:
+        """Put rows in the place of all rows of some days, in one commit; `ConflictError` as `append`."""
+        with located(self.uri):
+            write_rows(
+                base,
+                rows,
+                mode="overwrite",
+                predicate=f"day IN ({', '.join(repr(day) for day in days)})",
+                partition_by=["day"],
+                target_file_size=max(
+                    _LEAST_FILE_BYTES, min(_MOST_FILE_BYTES, _HELD_BYTES // max(len(days), 1))
+                ),
+                writer_properties=_writer_properties(self.table),
+                commit_properties=_commit_properties(facts, None),
             )
 
     def delete_batch(self, base: DeltaTable, batch_id: str, facts: Mapping[str, Any]) -> int:

@@ -7,6 +7,7 @@ bad row. The first condition that holds names the row's problem; the row is then
 from __future__ import annotations
 
 import difflib
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -74,7 +75,7 @@ def validate(
     # `file` carries the raw record along as one value: a rule reads `file."x"` raw and "x" typed.
     inner = (
         f"SELECT file, {values}, {revision_sql} AS revision, {source_sql} AS source, {id_sql} AS source_id"
-        f"{row}{_part(mapping)} FROM {raw.relation} AS file"
+        f"{row}{_part(mapping, raw.types)} FROM {raw.relation} AS file"
     )
     cases = " ".join(f"WHEN {rule.bad} THEN {number}" for number, rule in enumerate(rules))
     problem = f"CAST(CASE {cases} END AS SMALLINT)"
@@ -96,13 +97,30 @@ KEPT, OTHER, SKIPPED = 0, 1, 2
 """Whose a record of a file for several tables is: this table's, another's, nobody's."""
 
 
-def _part(mapping: Mapping) -> str:
+def _part(mapping: Mapping, columns: Collection[str]) -> str:
     """SQL of `_part` for a layout that does not take every record."""
     layout = mapping.layout
+    if layout is None and mapping.skip:
+        skipped = _left_out(mapping, columns)
+        return f", CAST(CASE WHEN {skipped} THEN {SKIPPED} ELSE {KEPT} END AS TINYINT) AS _part"
     if layout is None or not (layout.kept or layout.skipped):
         return ""
     skipped = f"WHEN {layout.skipped} THEN {SKIPPED} " if layout.skipped else ""
     return f", CAST(CASE {skipped}WHEN {layout.kept} THEN {KEPT} ELSE {OTHER} END AS TINYINT) AS _part"
+
+
+def _left_out(mapping: Mapping, columns: Collection[str]) -> str:
+    """SQL that is true for a record that a mapping file leaves out by the words in a column."""
+    found = {name: words for name, words in mapping.skip.items() if name in columns}
+    if not found:
+        raise InputError(
+            f"the mapping skips by column {', '.join(mapping.skip)}, which the file does not have",
+            cause=f"columns: {', '.join(columns)}"[:500],
+        )
+    said = {name: f"trim(CAST(file.{sql.name(name)} AS VARCHAR), ' \t')" for name in found}
+    return " OR ".join(
+        f"coalesce({said[name]} IN ({sql.texts(words)}), false)" for name, words in found.items()
+    )
 
 
 def _day(table: LedgerTable, zone: str) -> str:
@@ -130,6 +148,7 @@ class _Builder:
             return rule
         if self.mapping.layout is not None:
             return None
+        rule = rule.found_in(self.raw.types) if rule else None
         if rule is None:
             absent = name not in self.raw.types or (required and name in self.raw.sometimes)
             rule = None if absent else ColumnRule(name)
@@ -224,6 +243,9 @@ class _Builder:
 
     def source_id(self) -> str:
         """The row's own name within its source."""
+        said = self.mapping.columns.get("source_id")
+        if said is not None and said.joined:
+            return self._joined(said)
         rule = self.origin("source_id", required=True)
         if rule is not None and rule.expression:
             return f"CAST({rule.expression} AS VARCHAR)"
@@ -234,6 +256,21 @@ class _Builder:
         else:
             return f"CAST(file.{sql.name(rule.origin)} AS VARCHAR)"
         return "CAST(NULL AS VARCHAR)"
+
+    def _joined(self, rule: ColumnRule) -> str:
+        """An id of several columns; NULL where one of them says nothing."""
+        found = [next((name for name in names if name in self.raw.types), None) for names in rule.joined]
+        if None in found:
+            lacking = ", ".join(names[0] for names, name in zip(rule.joined, found, strict=True) if not name)
+            raise InputError(
+                f"the mapping joins ids of {lacking}, which the file does not have",
+                where=str(self.raw.path),
+                cause=f"columns: {', '.join(self.raw.types)}"[:500],
+            )
+        self.used.update(name for name in found if name)
+        return " || ':' || ".join(
+            f"nullif(CAST(file.{sql.name(name)} AS VARCHAR), '')" for name in found if name
+        )
 
     def revision(self) -> str:
         """When the source last changed the row, as a number that grows; NULL where it does not say."""
@@ -279,6 +316,7 @@ class _Builder:
         if self.mapping.layout is not None:
             return ()  # a system's own format holds much that is not for books
         ours = {"source", "source_id", "batch_id", "version", "day", *self.raw.sometimes, *self.used}
+        ours |= set(self.mapping.skip)
         outer = {name.split(".")[0] for name in self.used if "." in name}
         return tuple(name for name in self.raw.types if name not in ours | outer and "." not in name)
 

@@ -40,6 +40,14 @@ def workspace(books: Path | None) -> Generator[Path]:
         yield own
 
 
+def sweep(books: Path) -> None:
+    """Remove what killed imports left behind."""
+    root = books / _FOLDER
+    if root.is_dir():
+        with hold(root / _LOCK):
+            _sweep(root)
+
+
 def _sweep(root: Path) -> None:
     """Remove the workspaces whose owners are dead."""
     for entry in root.iterdir():

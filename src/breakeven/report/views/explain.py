@@ -135,6 +135,14 @@ def rows_view(
 
 
 def _table(measure: str, found: Found, zone: str) -> Table:
+    label = Label(
+        f"{METRICS[measure].en}: {found.origin.table}", f"{METRICS[measure].zh}：{found.origin.table}"
+    )
+    return found_table(f"{measure}.{found.origin.table}", label, found, zone)
+
+
+def found_table(table_id: str, title: Label, found: Found, zone: str) -> Table:
+    """Rows that were found, with the columns that hold anything; instants in the books' time zone."""
     names = [
         name
         for name in (found.rows[0] if found.rows else {})
@@ -143,8 +151,8 @@ def _table(measure: str, found: Found, zone: str) -> Table:
     shown = len(found.rows)
     where = "" if found.origin.condition == "true" else f" ({found.origin.condition})"
     return Table(
-        f"{measure}.{found.origin.table}",
-        Label(f"{METRICS[measure].en}: {found.origin.table}", f"{METRICS[measure].zh}：{found.origin.table}"),
+        table_id,
+        title,
         tuple(Column(name, Label(name, name)) for name in names),
         tuple({name: _plain(row[name], zone) for name in names} for row in found.rows),
         note=Label(

@@ -6,7 +6,8 @@ from breakeven.account.account import Account
 from breakeven.account.catalogue import INCOME_LINES, METRICS, TOTAL_LINES
 from breakeven.account.metrics import Missing, measures_of
 from breakeven.report.view_model import Column, Label, Table, Value, View
-from breakeven.report.views.parts import envelope, label, metric_value, unit
+from breakeven.report.views.closed_months import adjustments_table
+from breakeven.report.views.parts import envelope, label, metric_value, shown, unit
 
 NEEDS = ("payments", "usage", "ad_spend", "bills")
 TITLE = Label("Income statement", "损益表")
@@ -16,9 +17,17 @@ _ALL = Label("Total", "合计")
 def income_view(account: Account) -> View:
     """Revenue to operating result by month; `--json` has one row per line and month."""
     account.facts  # noqa: B018 - computing them notes rates and reasons that the envelope shows
-    return View(
-        "income", TITLE, envelope(account, needs=NEEDS), (income_table(account),), _json_rows(account)
-    )
+    tables = (income_table(account), *entries_tables(account))
+    return View("income", TITLE, envelope(account, needs=NEEDS), tables, _json_rows(account))
+
+
+def entries_tables(account: Account) -> tuple[Table, ...]:
+    """The adjusting entries of closed months, when there are any for lines of the statement."""
+    measures = {measure for line in INCOME_LINES for measure in _measures(line)}
+    entries = [entry for entry in account.stated.adjustments if entry.measure in measures]
+    if not entries or account.closed is None:
+        return ()
+    return (adjustments_table(entries, account.currency, f"{account.closed.open_month:%Y-%m}"),)
 
 
 def income_table(account: Account, lines: tuple[str, ...] = INCOME_LINES) -> Table:
@@ -79,12 +88,14 @@ def _json_rows(account: Account) -> tuple[dict[str, Value], ...]:
     rows: list[dict[str, Value]] = []
     for bucket, period in enumerate(account.buckets.periods):
         for line in INCOME_LINES:
-            rows.append(
-                {
-                    "period": period.label,
-                    "metric": line,
-                    "value": metric_value(account, line, bucket),
-                    "unit": unit(line, account.currency),
-                }
-            )
+            row: dict[str, Value] = {
+                "period": period.label,
+                "metric": line,
+                "value": metric_value(account, line, bucket),
+                "unit": unit(line, account.currency),
+            }
+            if bucket == account.stated.open_bucket and account.stated.adjustments:
+                # What the month itself holds; the rest of the value is entries of closed months.
+                row["own"] = shown(account.live_value(line, bucket), unit(line, account.currency))
+            rows.append(row)
     return tuple(rows)

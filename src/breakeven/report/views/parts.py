@@ -11,6 +11,7 @@ from breakeven.account.metrics import Amount, Missing
 from breakeven.money import EXACT, minor_units
 from breakeven.periods import ONE_DAY, Period
 from breakeven.report.view_model import Column, Envelope, Label, Value, Warning  # noqa: A004 - the envelope's word
+from breakeven.report.views.closed_months import closed_warnings
 
 _DECIMALS = {
     "ratio": 6,
@@ -76,6 +77,7 @@ def envelope(account: Account, *, needs: Iterable[str] = ()) -> Envelope:
         warnings.append(
             Warning("note", Label(settings.note_en or settings.note_zh, settings.note_zh or settings.note_en))
         )
+    warnings += closed_warnings(account)
     warnings += _unpriced(account)
     warnings += _gaps(account, tuple(needs))
     warnings += _rates(account)

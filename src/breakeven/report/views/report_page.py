@@ -31,7 +31,7 @@ from breakeven.report.views.growth import (
     triangle_cell,
     triangle_unit,
 )
-from breakeven.report.views.income import income_table
+from breakeven.report.views.income import entries_tables, income_table
 from breakeven.report.views.parts import envelope, label, metric_value, shown, unit
 
 _MOST_CHANNELS = 10
@@ -118,7 +118,7 @@ def _income_section(account: Account) -> Section:
     waterfall = income_waterfall(account)
     if waterfall is not None:
         blocks.append(waterfall)
-    blocks.append(income_table(account))
+    blocks += [income_table(account), *entries_tables(account)]
     return Section("income", Label("From revenue to result", "从收入到结果"), tuple(blocks))
 
 

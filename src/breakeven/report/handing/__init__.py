@@ -1,0 +1,1 @@
+"""Handing the account on: as a workbook, as journal entries, as FOCUS rows, as columns."""
