@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -28,6 +29,10 @@ LAYERS = {"runtime": "constraints.txt", "dev": "constraints-dev.txt", "spark": "
 EXTRAS = {"runtime": [], "dev": ["dev", "prices"], "spark": ["spark"]}
 # Needed to install the project itself (runtime) and packages that exist as source only (pyspark).
 BUILD_TOOLS = {"runtime": "hatchling>=1.26\neditables>=0.5", "dev": "setuptools>=77", "spark": ""}
+
+# The FinOps Foundation's validator of FOCUS data wants older packages than ours: an environment of its own.
+FOCUS, FOCUS_PINS = VENV / "focus", ROOT / "constraints-focus.txt"
+FOCUS_NEEDS = "focus-validator==1.0.0\nmultimethod<2\nsetuptools>=77"
 
 HELP = """\
 ./run setup [--dev] [--spark]   prepare .venv; afterwards .venv/bin/breakeven is the command
@@ -105,6 +110,8 @@ def test(arguments: list[str]) -> int:
         markers = "spark"
         layers.append("spark")
     ensure(*layers)
+    if "--slow" in arguments:
+        ensure_validator()
     passed_on = [argument for argument in arguments if argument not in ("--slow", "--spark")]
     if markers != "spark" and "-n" not in passed_on:
         # Two workers, and a file's tests in one of them: they share what they set up.
@@ -147,6 +154,25 @@ def ensure(*layers: str) -> None:
         if not (stamp_file.exists() and stamp_file.read_text() == stamp):
             install(layer)
             stamp_file.write_text(stamp)
+
+
+def ensure_validator() -> None:
+    """Bring the environment of the FOCUS validator to its pinned state."""
+    stamp_file, stamp = FOCUS / "installed", hashlib.sha256(FOCUS_PINS.read_bytes()).hexdigest()
+    if stamp_file.exists() and stamp_file.read_text() == stamp:
+        return
+    say(f"Installing {FOCUS_PINS.name}", f"正在安装 {FOCUS_PINS.name}")
+    shutil.rmtree(FOCUS, ignore_errors=True)
+    subprocess.run([BASE_PYTHON, "-m", "venv", "--without-pip", str(FOCUS)], check=True)
+    pip = pip_into(FOCUS / BIN.name / "python")
+    # One of its packages exists as source only: what builds it has to be there before.
+    [pin] = re.findall(r"^setuptools==.*\n(?:    .*\n)+", FOCUS_PINS.read_text(), re.MULTILINE)
+    build_tool = FOCUS / "build.txt"
+    build_tool.write_text(pin)
+    for constraints in (build_tool, FOCUS_PINS):
+        if run([*pip, *pinned_options(constraints)]):
+            raise SystemExit(1)
+    stamp_file.write_text(stamp)
 
 
 def venv_fits() -> bool:
@@ -257,6 +283,8 @@ def pin(arguments: list[str]) -> int:
                 file,
                 *(f"--no-emit-package={name}" for name in pinned_names(ROOT / file)),
             ]
+        command = [*resolve, "-", "--output-file", FOCUS_PINS.name]
+        subprocess.run(command, input=FOCUS_NEEDS, text=True, check=True)
     return 0
 
 

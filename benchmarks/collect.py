@@ -112,6 +112,7 @@ class _Service:
         began = time.perf_counter()
         if self.process is not None:
             self.process.wait()
+            self.process.stdout.close()
         command = ["-m", "breakeven.cli.main", "collect", str(self.books), "--port", str(self.port)]
         self.process = subprocess.Popen(
             [sys.executable, *command, "--book-every", "10", "--json"],
@@ -120,7 +121,6 @@ class _Service:
             stdout=subprocess.PIPE,
             text=True,
         )
-        assert self.process.stdout is not None
         if not self.process.stdout.readline():
             raise AssertionError("the service did not start")
         self.starts_s.append(time.perf_counter() - began)
@@ -128,8 +128,10 @@ class _Service:
     def stop(self) -> None:
         """Ask it to book everything and end."""
         self.process.terminate()
-        if self.process.wait(300):
-            raise AssertionError(f"the service ended with code {self.process.returncode}")
+        with self.process.stdout:
+            code = self.process.wait(300)
+        if code:
+            raise AssertionError(f"the service ended with code {code}")
 
 
 class Client:
@@ -177,6 +179,8 @@ class Client:
                     status = await _exchange(*streams, request)
                 except (OSError, asyncio.IncompleteReadError):
                     self.broken += 1
+                    if streams:
+                        streams[1].close()
                     streams = None
                     await asyncio.sleep(_AGAIN_S)
                     continue

@@ -147,6 +147,8 @@ def split_last_day(months: int, raw: str, history: str, last_day: str) -> dict[s
     with DuckDBEngine(keep_order=True) as engine:
         for name, table in TABLES.items():
             file = Path(raw) / f"{name}.parquet"
+            if not file.exists():
+                continue
             clock = sql.name(table.clock)
             if table.column(table.clock).kind != "day":
                 clock = f"CAST(({clock} AT TIME ZONE {sql.text(company.ZONE)}) AS DATE)"

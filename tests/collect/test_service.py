@@ -66,7 +66,7 @@ def test_what_was_acknowledged_is_in_the_books_once(books):
     assert held(books) == ["proxy e1", "r1", "shop e1", "shop e2", "shop e3", "shop e4", "shop e5"]
     assert held(books, "source, user_id", "activity") == [("collect", "u1")]
     assert spooled(books) == []
-    assert {source for source in held(books, "source")} == {"cloudevents", "collect"}
+    assert set(held(books, "source")) == {"cloudevents", "collect"}
     told = quarantined(books)
     assert len(told) == 5
     assert [field for field, _ in told].count("source_id") == 4
@@ -102,7 +102,7 @@ def test_packed_bodies_limits_and_other_refusals(books):
         chunks = [b"[" + json.dumps(event(3)).encode(), b"]"]
         assert _chunked(service.port, chunks) == 204
         assert _chunked(service.port, [bytes(6000), bytes(6000)]) == 413
-        assert service.metric("rejected_requests_total") == 14
+        assert service.metric("rejected_requests_total") == 13
         service.stop()
     assert held(books, "source_id, account_id") == [("shop e1", "u1"), ("shop e2", "u2"), ("shop e3", "u3")]
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
+from pathlib import Path
 
 import pytest
 from tests.account.bookkeeping import book, write_card
@@ -174,3 +177,17 @@ def test_wrong_usage(run, books, arguments, words):
     chinese = run(*given, "--lang", "zh")
     assert chinese.code == 2
     assert words not in chinese.err
+
+
+@pytest.mark.parametrize("page", ["close-a-month.md", "close-a-month.zh.md"])
+def test_the_how_to_page_works_as_it_is_written(run, books, monkeypatch, page):
+    monkeypatch.chdir(books.folder)
+    text = (Path(__file__).parents[2] / "docs" / "how-to" / page).read_text("utf-8")
+    [commands] = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    for line in commands.splitlines():
+        program, *words = shlex.split(line, comments=True)
+        assert program == "breakeven"
+        done = run(*words)
+        assert done.code == 0, (line, done.err)
+    said = run("closings", "--json").answer["rows"]
+    assert [row["action"] for row in said] == ["close", "close", "restate", "reopen"]

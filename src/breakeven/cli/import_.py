@@ -49,10 +49,10 @@ class Request:
     "import",
     en="Import FILES into BOOKS. Importing a file twice, or two that overlap, books no row twice.\n\n"
     "CSV, JSON lines and Parquet, also .gz and .zst, with the ledger's own column names, or others through a "
-    "mapping file. Folders and patterns are taken apart. URLs name files (https, s3, gs, file) or a table of a "
-    "database (postgresql://host/db?table=NAME, duckdb:///path?table=NAME). Rows that cannot be booked go to "
-    "quarantine with the reason; a file that cannot be read at all makes the exit code 3, and the others are "
-    "imported.",
+    "mapping file. Folders and patterns are taken apart. URLs name files (https, s3, gs, file) or a table of "
+    "a database (postgresql://host/db?table=NAME, duckdb:///path?table=NAME). Rows that cannot be booked go "
+    "to quarantine with the reason; a file that cannot be read at all makes the exit code 3, and the others "
+    "are imported.",
     zh="把文件导入 BOOKS。重复导入同一文件或有重叠的文件，不会重复入账。\n"
     "支持 CSV、JSON Lines、Parquet 及其 .gz、.zst；列名用账簿自己的，或由映射文件给出。\n"
     "可给出文件夹与通配符。也可给出 URL：文件（https、s3、gs、file），或数据库的表\n"

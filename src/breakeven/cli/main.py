@@ -46,6 +46,8 @@ COMMANDS: dict[str, Summary] = {
     "collect": Summary("Take usage over HTTP and book it.", "通过 HTTP 接收用量并入账。"),
     "log": Summary("What was imported, and when.", "导入记录。"),
     "undo": Summary("Take one batch out again.", "撤销一个批次。"),
+    "forget": Summary("Take a person out for good.", "永久移除一个人。"),
+    "matches": Summary("Requests that several sources saw.", "多个来源看到的同一请求。"),
     "quarantine": Summary("Rows that could not be booked, and why.", "未能入账的行及原因。"),
     "sources": Summary("Systems whose files can be read.", "可读取的数据源。"),
     "prices": Summary("Show, compare and check prices.", "查看、比较与检查价目。"),

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from breakeven.ledger.books import Books
 
 _QUARTER = "INTERVAL '15 minutes'"
-_SCRUBBED = ("user_id", "account_id", "source_id")
+_SCRUBBED = ("user_id", "account_id", "source_id", "raw")
 Progress = Callable[[str], None]
 
 
@@ -85,8 +85,8 @@ def forget(
             facts = {"kind": "forget", "name": name}
             quarantined = books.quarantine_store.blank(spelt, facts, dry_run=dry_run)
             if not dry_run:
-                for table in tables:
-                    _scrub_log(Path(books.store(table.name).uri))
+                for uri in (*(books.store(table.name).uri for table in tables), books.quarantine_store.uri):
+                    _scrub_log(Path(uri))
                 _empty_caches(books.folder)
                 sweep(books.folder)
     except OSError as error:

@@ -34,10 +34,11 @@ def write_rows(
                 raise InterruptedError
             yield batch
 
+    write: Any = write_deltalake
     stream = pa.RecordBatchReader.from_batches(rows.schema, until_stopped())
     # The work goes to a thread, and this one waits: only a thread that waits in Python hears a signal.
     with ThreadPoolExecutor(1, "write") as pool:
-        writing = pool.submit(write_deltalake, table, stream, mode=mode, **options)
+        writing = pool.submit(write, table, stream, mode=mode, **options)
         try:
             writing.result()
         except KeyboardInterrupt:

@@ -97,7 +97,8 @@ class Layout:
     which `skip` is true are nobody's: they are counted and named by `skipped_as` (a span that called no
     model, a summary line). A layout may fill `input_tokens` instead of `uncached_input_tokens`; the cached
     parts are then taken out of it, and may not exceed it. `source` is the name that rows go by where several
-    formats tell of the same things: the same id in two of them is then the same row.
+    formats tell of the same things: the same id in two of them is then the same row. `derived` are values
+    that several expressions need: each is worked out once, from fields and earlier ones, under its own name.
     """
 
     table: str
@@ -117,6 +118,7 @@ class Layout:
     title: str = "this format"
     version: str = "1"
     source: str = ""
+    derived: Mapping[str, str] = field(default_factory=dict[str, str])
     others: tuple[str, ...] = field(default=())
 
     @property
@@ -129,12 +131,13 @@ class Layout:
             "rest": [self.source_id, self.revision, self.where, self.skip, *self.others, self.version],
             "checks": [check.bad for check in self.checks],
             "reading": [self.time_zone, self.encoding, self.delimiter, *filter(None, [self.source])],
+            **({"derived": dict(self.derived)} if self.derived else {}),
         }
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 
     def filled(self, expression: str) -> str:
         """An expression with its fields in place. Raises `KeyError` for a field the layout does not have."""
-        known = {one.name for one in self.fields}
+        known = {*(one.name for one in self.fields), *self.derived}
 
         def place(found: re.Match[str]) -> str:
             if found[1] not in known:

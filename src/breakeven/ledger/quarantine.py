@@ -100,7 +100,7 @@ class Quarantine:
         now = {Path(uri).name for uri in DeltaTable(self.uri).file_uris()}
         for path in Path(self.uri).rglob("*.parquet"):
             if path.name not in now and "_delta_log" not in path.parts:
-                raw = parquet.read_table(path, columns=["raw"], partitioning=None)["raw"]
+                raw = parquet.ParquetFile(path).read(columns=["raw"])["raw"]
                 if any(compute.any(compute.match_substring(raw, one)).as_py() for one in spellings):
                     path.unlink()
 

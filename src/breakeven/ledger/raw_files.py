@@ -184,7 +184,8 @@ def _with_fields(raw: RawFile, layout: Layout) -> RawFile:
         for column, paths in inside.items()
     )
     relation = f"(SELECT {', '.join(chosen)}{row} FROM (SELECT *{opened} FROM {raw.relation}))"
-    return replace(raw, relation=relation, types=dict.fromkeys(_names(layout), "VARCHAR"), **_kept(layout))
+    raw = replace(raw, relation=relation, types=dict.fromkeys(_names(layout), "VARCHAR"), **_kept(layout))
+    return _with_derived(raw, layout)
 
 
 def _place(origin: str, names: dict[str, str], raw: RawFile, inside: dict[str, list[str]]) -> str:
@@ -207,12 +208,13 @@ def _names(layout: Layout) -> list[str]:
 
 def _kept(layout: Layout) -> dict[str, Any]:
     """What quarantine keeps of a record: its fields, but none that may hold people's words."""
-    if not any(one.private for one in layout.fields):
+    private = any(one.private for one in layout.fields)
+    if not private and not layout.derived:
         return {"raw": _WHOLE_RECORD}
     shown = ", ".join(
         f"{sql.name(one.name)} := file.{sql.name(one.name)}" for one in layout.fields if not one.private
     )
-    return {"raw": f"CAST(to_json(struct_pack({shown})) AS VARCHAR)", "private": True}
+    return {"raw": f"CAST(to_json(struct_pack({shown})) AS VARCHAR)", "private": private}
 
 
 def _as_text(name: str, kind: str) -> str:
@@ -251,7 +253,15 @@ def _json_with_fields(path: Path, text: TextFile, layout: Layout) -> RawFile:
         f"FROM {lines} WHERE {_NOT_BLANK})))"
     )
     raw = RawFile(path, "jsonl", rows, dict.fromkeys(_names(layout), "VARCHAR"), _WHOLE_RECORD, text)
-    return replace(raw, **_kept(layout))
+    return _with_derived(replace(raw, **_kept(layout)), layout)
+
+
+def _with_derived(raw: RawFile, layout: Layout) -> RawFile:
+    """The same with a layout's derived values as further columns, each worked out once per record."""
+    relation = raw.relation
+    for name, expression in layout.derived.items():
+        relation = f"(SELECT *, {layout.filled(expression)} AS {sql.name(name)} FROM {relation} AS file)"
+    return replace(raw, relation=relation)
 
 
 def _json_places(path: Path, origins: Iterable[str]) -> set[str]:

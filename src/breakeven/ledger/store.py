@@ -103,14 +103,17 @@ class TableStore:
             partition_by=["day"] if self.table.partitioned else None,
             # The log and removed files are kept: audits read the books as they stood at any moment.
             configuration={
-                # Who a user is has no place in the log: it is kept when the user is forgotten.
-                "delta.dataSkippingStatsColumns": ",".join(
-                    name for name in self.table.schema.names if name not in _NOT_IN_LOG
-                ),
+                **self._statistics,
                 "delta.logRetentionDuration": _FOREVER,
                 "delta.deletedFileRetentionDuration": _FOREVER,
             },
         )
+
+    @property
+    def _statistics(self) -> dict[str, str]:
+        """Which columns' extremes go into the log: who a user is does not, for the log is kept for ever."""
+        kept = (name for name in self.table.schema.names if name not in _NOT_IN_LOG)
+        return {"delta.dataSkippingStatsColumns": ",".join(kept)}
 
     def add_missing_columns(self) -> None:
         """Give a table of older books the columns it lacks, in one commit of its metadata."""
@@ -122,6 +125,7 @@ class TableStore:
         if lacking:
             with located(self.uri):
                 delta.alter.add_columns(list(Schema.from_arrow(pa.schema(lacking)).fields))
+                delta.alter.set_table_properties(self._statistics)
 
     def open(self, as_of: datetime | None = None, version: int | None = None) -> DeltaTable:
         """The table now, as it stood at a moment, or at a version; before its first commit it was empty."""

@@ -41,6 +41,8 @@ def rows_behind(account: Account, line: Line, limit: int) -> list[Found]:
             account.books.view(engine, origin.table, matched=matched)
             table = sql.name(origin.table)
             [(count,)] = engine.rows(f"SELECT count(*) FROM {table} WHERE {origin.condition}")
+            if not (count or matched):
+                continue  # the provider does not report
             clock = sql.name(TABLES[origin.table].clock)
             rows = engine.arrow_of(
                 f"SELECT * EXCLUDE (version) FROM {table} WHERE {origin.condition} "

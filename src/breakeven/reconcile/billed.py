@@ -10,7 +10,6 @@ from fractions import Fraction
 from breakeven.account.account import Account
 from breakeven.account.ledger_rows import Bill
 from breakeven.money import minor_units
-from breakeven.periods import Period
 from breakeven.pricing.fx import NoRate
 from breakeven.reconcile.booked import Used, standard
 from breakeven.reconcile.line import Cause, RowKey

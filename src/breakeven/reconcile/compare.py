@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from breakeven.account.account import Account
+from breakeven.account.facts import Buckets
+from breakeven.periods import Period
 from breakeven.reconcile.ads import ads
-from breakeven.reconcile.draft import post_lines
+from breakeven.reconcile.draft import Draft, post_lines
 from breakeven.reconcile.fees import fees
 from breakeven.reconcile.fleet import allocation, fleet
 from breakeven.reconcile.inference import inference
@@ -16,16 +20,42 @@ CATEGORIES = (
 )  # fmt: skip
 """What is compared, in the order in which it is shown."""
 
+_EVENTS = ("usage", "activity", "payments", "ad_spend", "acquisitions", "capacity")
+
 
 def compare(account: Account) -> list[Line]:
     """Every comparison, by bucket, category, vendor, model and token class.
 
-    The parts of a line sum to its difference exactly. Only rollups and small tables are read.
+    The parts of a line sum to its difference exactly. Only rollups and small tables are read. Months are
+    whole (`whole_months`).
     """
-    periods = [period.label for period in account.buckets.periods]
-    lines: list[Line] = []
-    for drafts in (inference(account), fleet(account), ads(account), fees(account)):
-        lines += post_lines(drafts, account.currency, periods)
-    lines += allocation(account, periods)
-    lines += settlement_lines(account)
+    months = whole_months(account)
+    labels = [period.label for period in months.buckets.periods]
+    lines = post_lines(drafts_of(months), account.currency, labels)
+    lines += allocation(account, labels)
+    lines += settlement_lines(months)
     return sorted(lines, key=lambda line: (line.bucket, CATEGORIES.index(line.category)))
+
+
+def drafts_of(account: Account) -> list[Draft]:
+    """The comparisons in the statement's currency, in exact fractions."""
+    return [*inference(account), *fleet(account), *ads(account), *fees(account)]
+
+
+def whole_months(account: Account) -> Account:
+    """The account over whole months where the books hold nothing of the days that this adds.
+
+    The first and the last month of books begin and end with their data; a bill is of the month all the same.
+    """
+    periods = tuple(_widened(account, period) for period in account.buckets.periods)
+    return account if periods == account.buckets.periods else replace(account, buckets=Buckets(periods))
+
+
+def _widened(account: Account, period: Period) -> Period:
+    month = Period.month(period.first)
+    known = [one for table in _EVENTS for one in account.coverage.periods.get(table, ())]
+    first = (
+        period.first if any(one.overlap(Period(month.first, period.first)) for one in known) else month.first
+    )
+    end = period.end if any(one.overlap(Period(period.end, month.end)) for one in known) else month.end
+    return Period(first, end)

@@ -30,7 +30,7 @@ def fees(account: Account) -> list[Draft]:
                 amount = account.converter.on_day(Fraction(row["fee_sum"]), row["currency"], row["day"])
                 kept[row["bucket"]][row["source"]] += ZERO if isinstance(amount, NoRate) else amount
 
-    def used(bill: Bill, period: Period) -> Fraction:
+    def used(bill: Bill, period: Period) -> Fraction:  # noqa: ARG001
         days = rows.group_by(["day"]).aggregate([("fee", "sum")]).to_pylist() if rows.num_rows else []
         return sum((Fraction(row["fee_sum"] or 0) for row in days if row["day"] in period), ZERO)
 

@@ -48,7 +48,7 @@ def fleet(account: Account) -> list[Draft]:
             held.hours += row.gpu_hours
             held.cost += amount
 
-    def used(bill: Bill, period: Period) -> Fraction:
+    def used(bill: Bill, period: Period) -> Fraction:  # noqa: ARG001
         return sum((row.gpu_hours for row in account.fleet if row.day in period), ZERO)
 
     bills = [bill for bill in account.bills if bill.category == CATEGORY]

@@ -16,12 +16,13 @@ CURRENCY_OPTION = SourceOption(
 
 
 def joined_id(fields: Iterable[str]) -> str:
-    """SQL of an id of several fields, any of which may be absent.
+    """SQL of an id of several fields, any of which may be absent; of a `day` only the date counts.
 
     >>> joined_id(["day", "campaign"])
-    "coalesce({day}, '') || ':' || coalesce({campaign}, '')"
+    "coalesce(left({day}, 10), '') || ':' || coalesce({campaign}, '')"
     """
-    return " || ':' || ".join(f"coalesce({{{name}}}, '')" for name in fields)
+    values = ("left({day}, 10)" if name == "day" else f"{{{name}}}" for name in fields)
+    return " || ':' || ".join(f"coalesce({value}, '')" for value in values)
 
 
 def said_currency(given: str) -> Value:

@@ -126,7 +126,8 @@ def layouts(options: Mapping[str, str]) -> tuple[Layout, ...]:
         "status": Value("{status}"),
         "latency_ms": Value("{latency_ms}"),
         "ttft_ms": Value("{ttft_ms}"),
-        "response_id": Value("{response_id}"),
+        # This gateway names its events by the provider's answers.
+        "response_id": Value("coalesce({response_id}, CASE WHEN {type} = 'litellm_tokens' THEN {id} END)"),
     }
     nothing = " AND ".join(f"{{{name}}} IS NULL" for name in (*_TELLING, "unfit"))
     return (

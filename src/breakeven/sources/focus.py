@@ -123,8 +123,7 @@ def _of_tokens(expression: str) -> str:
 
 
 def _day(instant: str, *, after: bool = False) -> str:
-    """SQL of the UTC day in which an instant lies; with `after`, of the first day that begins at it or "
-    "later."""
+    """SQL of the UTC day in which an instant lies; with `after`, of the first that begins at it or later."""
     moment = f"TRY(TRY_CAST({instant} AS TIMESTAMPTZ) AT TIME ZONE 'UTC')"
     if after:
         moment = f"TRY({moment} + INTERVAL 1 DAY - INTERVAL 1 MICROSECOND)"

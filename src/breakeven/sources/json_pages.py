@@ -183,7 +183,9 @@ class Walk:
                 yield from self._array()
             else:
                 # The bucket's own keys may come after its results: these wait until all are known.
-                results = text.records() or [line for some in self._array(in_bucket=True) for line in some]
+                results = text.records()
+                if results is None:
+                    results = [line for lines in self._array(in_bucket=True) for line in lines]
             if text.next() != ",":
                 break
             text.take(",")

@@ -1,6 +1,6 @@
-"""Langfuse: observations exported by the blob integration, the interface or the API; generations become usage.
+"""Langfuse: observations exported by the blob integration, the interface or the API; generations count.
 
-`usage_details` counts classes that never overlap: `input` is without cached tokens, `output` without reasoning.
+`usage_details` has classes that never overlap: `input` is without cached tokens, `output` without reasoning.
 Its `total` proves it. Costs that Langfuse computed are not read: prices are ours to apply.
 """
 
@@ -39,9 +39,9 @@ _MORE_OUTPUT = (
 )
 _REASONING = ("output_reasoning_tokens", "reasoning_tokens", "output_reasoning", "thoughts_token_count")
 _TOTAL = ("total", "total_tokens", "totalTokens", "total_token_count")
-_KEYS = (
-    *_INPUT, *_MORE_INPUT, *_CACHED, *_WRITTEN, *_WRITTEN_PARTS, *_OUTPUT, *_MORE_OUTPUT, *_REASONING, *_TOTAL, "unit",
-)  # fmt: skip
+_INPUTS, _OUTPUTS = (*_INPUT, *_MORE_INPUT, *_CACHED), (*_OUTPUT, *_MORE_OUTPUT, *_REASONING)
+_COUNTS = (*_INPUTS, *_WRITTEN, *_WRITTEN_PARTS, *_OUTPUTS, *_TOTAL)
+_KEYS = (*_COUNTS, "unit")
 
 _PLACES = ", ".join(sql.text(f'$."{key}"') for key in _KEYS)
 # One look at the map for all classes: the engine shares the same expression among columns.
@@ -73,15 +73,17 @@ _ALL_CACHED = f"{_sum(_CACHED_COUNT)} + {_ALL_WRITTEN}"
 _WHOLE = f"({_ALL_INPUT}) + ({_ALL_CACHED}) + ({_ALL_OUTPUT})"
 _TOTAL_SAID = f"TRY_CAST({_TOTAL_COUNT} AS HUGEINT)"
 _HAS_USAGE = f"coalesce({_INPUT_COUNT}, {_OUTPUT_COUNT}, {_TOTAL_COUNT}) IS NOT NULL"
+_IS_OTHER = "coalesce(upper({type}), 'GENERATION') NOT IN ('GENERATION', 'EMBEDDING')"
 # Input already holds the cached tokens when the rest makes the total without them.
 _INCLUSIVE = f"({_ALL_CACHED}) > 0 AND ({_ALL_INPUT}) + ({_ALL_OUTPUT}) = {_TOTAL_SAID}"
 
 _GATEWAYS = sorted(
     {*ALIASES, *(alias for names in ALIASES.values() for alias in names)} - {"qwen", "deepseek"}
 )
-_PREFIX = f"split_part({{model}}, '/', 1)"
+_PREFIX = "split_part({model}, '/', 1)"
 _HAS_GATEWAY = f"contains({{model}}, '/') AND lower({_PREFIX}) IN ({sql.texts(_GATEWAYS)})"
 _RULES = {
+    "amazon": "((us|eu|apac|global)[.])?(anthropic|amazon|meta|cohere|mistral)[.]",
     "openai": "(gpt-[345]|chatgpt-|o[134](-|$)|text-embedding-|davinci|ft:gpt)",
     "anthropic": "claude",
     "google": "gemini-",
@@ -142,7 +144,7 @@ _FIELDS = (
     Field("first_token_time", _either("completion_start_time")),
     Field("latency", ("latency",)),
     Field("time_to_first_token", _either("time_to_first_token")),
-    Field("model", _either("provided_model_name", "model"), required=True),
+    Field("model", _either("provided_model_name", "model")),
     Field("usage", _either("usage_details", "usage")),
     Field("prompt_tokens", _either("prompt_tokens", "inputUsage", "input_usage")),
     Field("completion_tokens", _either("completion_tokens", "outputUsage", "output_usage")),
@@ -152,7 +154,14 @@ _FIELDS = (
     Field("trace_name", _either("trace_name")),
     Field("updated_at", _either("updated_at")),
 )
+_DIGITS = f"concat_ws(' ', {', '.join(_cell(key) for key in _COUNTS)}, {', '.join(_OLD.values())})"
 _CHECKS = (
+    Check(
+        f"NOT regexp_full_match({_DIGITS}, '([0-9]{{1,18}} ?)*')",
+        "usage_details",
+        "a count is not a whole number",
+        "write digits only: no separators, decimals or NaN",
+    ),
     Check(
         "{model} IS NULL", "model", "the generation names no model", "set the model where the call is traced"
     ),
@@ -217,8 +226,7 @@ def layouts(options: Mapping[str, str]) -> tuple[Layout, ...]:
             },
             source_id="{id}",
             revision=f"epoch_us({_instant('updated_at')})",
-            skip=f"NOT ({_HAS_USAGE}) AND (coalesce(upper({{type}}), 'GENERATION') NOT IN ('GENERATION', 'EMBEDDING') "
-            "OR upper({level}) = 'ERROR')",
+            skip=f"({_IS_OTHER} AND {_WHOLE} = 0) OR (upper({{level}}) = 'ERROR' AND NOT ({_HAS_USAGE}))",
             skipped_as="observations without usage: spans, events, calls that failed",
             checks=(*_CHECKS, *(() if chosen == "subtract" else (_CHECK_INCLUSIVE,)), total),
             time_zone="UTC",

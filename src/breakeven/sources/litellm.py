@@ -86,19 +86,36 @@ _FAILED = f"(coalesce({{status}}, {_meta('status')}, '') = 'failure')"
 _BATCH = "({call_type} IN ('aretrieve_batch', 'retrieve_batch'))"
 _ID = "regexp_replace({request_id}, '_cache_hit[0-9.]+$', '')"
 _CALL = f"coalesce({{call}}, {_meta('call')})"
-# `/v1/responses` ids carry the deployment and the provider's own id, in base 64.
-_RESPONSE_ID = (
-    f"CASE WHEN starts_with({_ID}, 'resp_bGl0ZWxsbT') THEN coalesce(nullif(regexp_extract("
-    f"TRY(decode(from_base64(rpad(substr({_ID}, 6), CAST(ceil((length({_ID}) - 5) / 4.0) * 4 AS INTEGER), "
-    f"'=')))), 'response_id:(.+)$', 1), ''), {_ID}) ELSE {_ID} END"
-)
 _PREFIX = "nullif(regexp_extract({model}, '^([a-z0-9_.-]+)/', 1), '')"
 _PROVIDER = f"coalesce({{provider}}, {_PREFIX})"
 _START, _END, _FIRST = (f"TRY_CAST({{{name}}} AS TIMESTAMPTZ)" for name in ("start", "end", "first_token"))
 
 
-def _bought(tokens: str) -> str:
-    """What the provider sells: nothing where the proxy's own cache answered."""
+def response_id_sql(answer: str) -> str:
+    """SQL of the provider's own id: `/v1/responses` carries it, with the deployment, in base 64."""
+    padded = f"rpad(substr({answer}, 6), CAST(ceil((length({answer}) - 5) / 4.0) * 4 AS INTEGER), '=')"
+    own = f"regexp_extract(TRY(decode(from_base64({padded}))), 'response_id:(.+)$', 1)"
+    return (
+        f"CASE WHEN starts_with({answer}, 'resp_bGl0ZWxsbT') THEN coalesce(nullif({own}, ''), {answer}) "
+        f"ELSE {answer} END"
+    )
+
+
+def model_sql(provider: str) -> str:
+    """SQL of the model without the `provider/` before it."""
+    return (
+        f"CASE WHEN starts_with(lower({{model}}), lower({provider}) || '/') "
+        f"THEN substr({{model}}, length({provider}) + 2) ELSE {{model}} END"
+    )
+
+
+def without_tier(tier: str) -> str:
+    """SQL of a service tier; the usual one is none."""
+    return f"nullif(nullif({tier}, 'default'), 'standard')"
+
+
+def bought(tokens: str) -> str:
+    """SQL of what the provider sold: nothing where the proxy's own cache answered."""
     return f"CASE WHEN {_CACHE_HIT} THEN '0' ELSE {tokens} END"
 
 
@@ -123,25 +140,21 @@ def _layouts(options: Mapping[str, str]) -> tuple[Layout, ...]:
         "account_id": Value("coalesce({team}, {organization})"),
         "feature": Value(f"CASE WHEN {_CACHE_HIT} THEN 'litellm_cache_hit' END"),
         "provider": Value(f"coalesce({provider_sql(_PROVIDER)}, 'unknown')"),
-        "model": Value(
-            f"CASE WHEN starts_with(lower({{model}}), lower({_PROVIDER}) || '/') "
-            f"THEN substr({{model}}, length({_PROVIDER}) + 2) ELSE {{model}} END"
-        ),
-        "service_tier": Value(
-            f"CASE WHEN {_BATCH} THEN 'batch' ELSE nullif(nullif({_meta('tier')}, 'default'), 'standard') END"
-        ),
+        "model": Value(model_sql(_PROVIDER)),
+        "service_tier": Value(f"CASE WHEN {_BATCH} THEN 'batch' ELSE {without_tier(_meta('tier'))} END"),
         "requests": Value(f"CASE WHEN {_BATCH} THEN coalesce({_meta('batch')}, '1') ELSE '1' END"),
-        "input_tokens": Value(_bought(f"coalesce({_TOKENS}, CASE WHEN {_FAILED} THEN '0' END)")),
-        "cached_input_tokens": Value(_bought(_meta("cached", nothing="0"))),
-        "cache_write_tokens": Value(_bought(_meta("written", nothing="0"))),
-        "output_tokens": Value(_bought(f"coalesce({_OUTPUT}, CASE WHEN {_FAILED} THEN '0' END)")),
-        "reasoning_tokens": Value(_bought(_meta("reasoning", nothing="0"))),
+        "input_tokens": Value(bought(f"coalesce({_TOKENS}, CASE WHEN {_FAILED} THEN '0' END)")),
+        "cached_input_tokens": Value(bought(_meta("cached", nothing="0"))),
+        "cache_write_tokens": Value(bought(_meta("written", nothing="0"))),
+        "output_tokens": Value(bought(f"coalesce({_OUTPUT}, CASE WHEN {_FAILED} THEN '0' END)")),
+        "reasoning_tokens": Value(bought(_meta("reasoning", nothing="0"))),
         "status": Value(f"coalesce({{status}}, {_meta('status')})"),
         "latency_ms": Value(f"coalesce({{duration}}, {_milliseconds(_START, _END)})"),
         "ttft_ms": Value(f"CASE WHEN {_FIRST} < {_END} THEN {_milliseconds(_START, _FIRST)} END"),
         # Without an answer of the provider, the call's own id tells that two sources saw the same request.
         "response_id": Value(
-            f"CASE WHEN {_CACHE_HIT} THEN coalesce({_CALL}, {{request_id}}) ELSE {_RESPONSE_ID} END"
+            f"CASE WHEN {_CACHE_HIT} OR {_FAILED} THEN coalesce({_CALL}, {{request_id}}) "
+            f"ELSE {response_id_sql(_ID)} END"
         ),
     }
     if product:

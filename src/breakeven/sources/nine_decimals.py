@@ -8,7 +8,7 @@ from __future__ import annotations
 
 _ROUND_ENOUGH = "'-?[0-9]{1,13}([.][0-9]{1,9})?'"
 _NUMBER = "'[+-]?[0-9]+([.][0-9]{1,22})?([eE][+-]?[0-9]{1,2})?'"
-_EVEN_AND_HALF = "'[02468]50{14}$'"
+_EVEN_AND_HALF = f"'[02468]5{'0' * 14}$'"
 
 
 def nine_decimals(expression: str, *, cents: bool = False) -> str:

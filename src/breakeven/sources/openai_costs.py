@@ -42,7 +42,6 @@ def _day(seconds: str) -> str:
 
 def layouts(_: Mapping[str, str]) -> tuple[Layout, ...]:
     """The layout of a costs report; it takes no options."""
-    amount = nine_decimals("{amount}")
     return (
         Layout(
             table="bills",
@@ -56,13 +55,14 @@ def layouts(_: Mapping[str, str]) -> tuple[Layout, ...]:
                 "service_tier": Value(_TIER),
                 "period_start": Value(_day("{start_time}")),
                 "period_end": Value(_day("{end_time}")),
-                "amount": Value(amount),
+                "amount": Value("{exact_amount}"),
                 "currency": Value("upper({currency})"),
-                "quantity": Value(_QUANTITY),
+                "quantity": Value("{exact_quantity}"),
                 "unit": Value(_UNIT),
             },
             source_id=f"concat_ws('|', {{start_time}}, {_KEYS})",
             revision="TRY_CAST(TRY_CAST({amount} AS DECIMAL(28,9)) * 1000000000 AS BIGINT)",
+            derived={"exact_amount": nine_decimals("{amount}"), "exact_quantity": _QUANTITY},
             prepare=pages(exact=("value", "quantity")),
             title="a costs report of OpenAI",
         ),

@@ -55,7 +55,7 @@ class Brought:
 
 
 def is_remote(name: str, source: Source | None) -> bool:
-    """Whether an argument has to be fetched before files can be read: a URL, or a folder its source reads live.
+    """Whether files have to be fetched before they can be read: a URL, or a folder its source reads live.
 
     >>> is_remote("s3://bucket/usage.parquet", None), is_remote("usage.csv", None)
     (True, False)
@@ -135,7 +135,7 @@ def _duckdb(url: str, folder: Path) -> list[Path]:
                 "the database cannot be opened",
                 where=str(file),
                 cause=error.cause,
-                remedy="if another program has it open for writing, close that; else check that it is DuckDB's",
+                remedy="close the program that has it open for writing, or check that the file is DuckDB's",
             ) from error
         found = engine.rows(
             "SELECT schema_name, table_name FROM (SELECT database_name, schema_name, table_name FROM "

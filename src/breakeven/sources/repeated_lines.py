@@ -21,7 +21,7 @@ _MEMORY_GIB = 1.0
 
 
 def number_repeated_lines(identity: tuple[str, ...], order: tuple[str, ...]) -> Prepare:
-    """Adds the column `NUMBER` among lines with equal values in the columns of `identity`, by those of `order`.
+    """Adds the column `NUMBER` to lines, counting those of equal `identity` in the `order` of these columns.
 
     A file in which no two lines are alike is left as it is. Columns that a file lacks are not looked at.
     """

@@ -125,6 +125,7 @@ def layouts(options: Mapping[str, str]) -> tuple[Layout, ...]:
             "kind": Value(
                 f"CASE WHEN {of_itself} AND NOT starts_with({{amount}}, '-') THEN 'refund' ELSE {kind} END"
             ),
+            "plan": Value(f"CASE WHEN {_is('charge')} THEN {{description}} END"),
             "amount": Value("'0'"),
             "fee": Value(fee),
         },

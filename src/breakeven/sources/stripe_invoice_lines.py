@@ -13,14 +13,11 @@ Read are the API of before 2025-03-31 (`charge` on the invoice, `tax_amounts` on
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 from breakeven.engine import sql
-from breakeven.engine.duckdb import DuckDBEngine
-from breakeven.ledger.layout import Prepare, Prepared
-from breakeven.ledger.text_files import compression_of, prepare_text
-from breakeven.sources.json_pages import documents
+from breakeven.ledger.layout import Prepare
+from breakeven.sources.json_unfolded import unfolded
 
 NO_INVOICE = "no invoice in the record"
 """The status of a subscription whose latest invoice is not expanded."""
@@ -97,56 +94,10 @@ _BESIDE_STRIPE = (
 
 def invoice_lines(user_key: str) -> Prepare:
     """Makes one record per line of the invoices in a file, or of the latest invoices of its subscriptions."""
-
-    def prepare(path: Path, folder: Path) -> Prepared:
-        return _prepared(path, folder, user_key)
-
-    return prepare
+    return unfolded(lambda invoices: _lines(invoices, user_key))
 
 
-def _prepared(path: Path, folder: Path, user_key: str) -> Prepared:
-    flat = documents()(path, folder).path
-    if flat == path and compression_of(path):
-        flat = prepare_text(path, folder, None).path
-    good, bad = folder / "good.jsonl", folder / "bad.jsonl"
-    target = folder / "lines.jsonl"
-    _split(flat, good, bad)
-    lines = (
-        f"read_csv({sql.text(str(good))}, auto_detect = false, header = false, delim = '\x1f', quote = '', "
-        "escape = '', columns = {'line': 'VARCHAR'}, strict_mode = false)"
-    )
-    with DuckDBEngine(memory_gib=1.0, keep_order=True) as engine:
-        engine.execute(
-            f"COPY ({_exploded(lines, user_key)}) TO {sql.text(str(target))} "
-            "(FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER '\x1f')"
-        )
-    with target.open("ab") as out, bad.open("rb") as handle:
-        while block := handle.read(1 << 20):
-            out.write(block)
-    return Prepared(target)
-
-
-def _split(path: Path, good: Path, bad: Path) -> None:
-    """Part lines of text from lines with bytes that are none: the ledger has to see those as they are."""
-    with path.open("rb") as source, good.open("wb") as fine, bad.open("wb") as broken:
-        while lines := source.readlines(1 << 22):
-            block = b"".join(lines)
-            if _decodes(block):
-                fine.write(block)
-                continue
-            for line in lines:
-                (fine if _decodes(line) else broken).write(line)
-
-
-def _decodes(block: bytes) -> bool:
-    try:
-        block.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return b"\x1f" not in block
-
-
-def _exploded(lines: str, user_key: str) -> str:
+def _lines(invoices: str, user_key: str) -> str:
     """SQL of the records, one JSON text each; a line that is no JSON object stays as it is."""
     metadata = ("item.metadata", "i.metadata", "i.subscription_details.metadata",
                 "i.parent.subscription_details.metadata")  # fmt: skip
@@ -164,10 +115,7 @@ def _exploded(lines: str, user_key: str) -> str:
     charge = extra.format(line="charge", amount="0", own="true")
     invoice = sql.text(json.dumps(_INVOICE))
     return f"""
-        WITH read AS (SELECT line AS text, CASE WHEN json_valid(line) THEN line END AS doc FROM {lines}
-                WHERE trim(line, ' \t\r') <> ''),
-        known AS (SELECT text, CASE WHEN json_type(doc) = 'OBJECT' THEN doc END AS doc,
-                coalesce(doc ->> '$.object', 'invoice') AS kind FROM read),
+        WITH known AS (SELECT text, doc, coalesce(doc ->> '$.object', 'invoice') AS kind FROM {invoices}),
         picked AS (SELECT text, from_json(CASE WHEN kind = 'invoice' THEN doc WHEN kind = 'subscription'
                 AND json_type(doc -> '$.latest_invoice') = 'OBJECT' THEN doc -> '$.latest_invoice' END,
                 {invoice}) AS i, CASE WHEN kind = 'subscription' THEN doc ->> '$.id' END AS subscription

@@ -63,7 +63,7 @@ def layouts(options: Mapping[str, str]) -> tuple[Layout, ...]:
     if options["charges"] not in ("imported", "elsewhere"):
         raise UsageError(f"option charges={options['charges']} is not imported or elsewhere")
     user_field(options)
-    amount = major("{amount}", "{currency}")
+    amount, tax = major("{amount}", "{currency}"), major("{tax}", "{currency}")
     layout = Layout(
         table="payments",
         fields=FIELDS,
@@ -74,7 +74,7 @@ def layouts(options: Mapping[str, str]) -> tuple[Layout, ...]:
             "kind": Value(f"CASE WHEN {_IS_BACK} THEN 'refund' ELSE {kind_sql('{plan}', options)} END"),
             "plan": Value("{plan}"),
             "amount": Value(f"CASE WHEN {_IS_BACK} THEN {negated(amount)} ELSE {amount} END"),
-            "tax": Value(f"CASE WHEN NOT {_IS_BACK} THEN {major('{tax}', '{currency}')} END"),
+            "tax": Value(f"CASE WHEN {_IS_BACK} THEN {negated(tax)} ELSE {tax} END"),
             "currency": Value("upper({currency})"),
             "service_start": Value(f"CASE WHEN {_TERM} THEN {instant('{start}')} END"),
             "service_end": Value(f"CASE WHEN {_TERM} THEN {instant('{end}')} END"),

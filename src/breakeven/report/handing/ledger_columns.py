@@ -23,7 +23,7 @@ def write_table(books: Books, table: str, path: Path, columns: Columns, period: 
     definition = TABLES[table]
     schema = definition.schema
     rows = 0
-    with DuckDBEngine() as engine:
+    with DuckDBEngine(keep_order=True) as engine:
         books.view(engine, table)
         where = "true"
         if period is not None:

@@ -7,8 +7,9 @@ from dataclasses import replace
 from decimal import Decimal
 
 from breakeven.account.account import Account
+from breakeven.money import post
 from breakeven.reconcile.behind import line_of, rows_behind
-from breakeven.reconcile.compare import CATEGORIES, compare
+from breakeven.reconcile.compare import CATEGORIES, compare, whole_months
 from breakeven.reconcile.line import CAUSES, Cause, Line, State, failed
 from breakeven.report.view_model import Column, Label, Table, Value, View, Warning  # noqa: A004
 from breakeven.report.views.explain import found_table
@@ -74,7 +75,6 @@ _FIGURES = {
 _TABLES = {
     "inference_api": "usage",
     "gpu": "capacity",
-    "gpu_allocation": "usage",
     "advertising": "ad_spend",
     "payment_fee": "payments",
     "payout": "payments",
@@ -90,6 +90,7 @@ def check_view(account: Account, tolerance: Decimal | None, *, detail: bool = Fa
     account.facts  # noqa: B018
     allowed = ZERO if tolerance is None else tolerance
     lines = compare(account)
+    account = whole_months(account)
     tables: list[Table] = []
     for category in CATEGORIES:
         mine = [line for line in lines if line.category == category]
@@ -100,7 +101,9 @@ def check_view(account: Account, tolerance: Decimal | None, *, detail: bool = Fa
     if not tables:
         tables = [_summary(account, "inference_api", [], allowed)]
     tables[-1] = replace(tables[-1], note=_note(allowed))
-    needs = ("bills", "usage", *(("capacity",) if account.books.settings.own_providers else ()))
+    compared = {line.category for line in lines}
+    needs = {_TABLES[category] for category in compared if category in _TABLES}
+    needs |= {"bills"} if compared - {"payout", "bank", "gpu_allocation"} else set()
     head = envelope(account, needs=needs)
     head = replace(head, warnings=(*_warnings(account, lines, tolerance), *head.warnings))
     rows = tuple(_json_row(account, line, allowed) for line in lines)
@@ -111,6 +114,7 @@ def check_view(account: Account, tolerance: Decimal | None, *, detail: bool = Fa
 def line_view(account: Account, line_id: str, limit: int) -> View:
     """The rows behind one line: what the bill says, and what the books hold."""
     line = line_of(compare(account), line_id)
+    account = whole_months(account)
     zone = account.books.settings.time_zone
     tables: list[Table] = []
     for number, found in enumerate(rows_behind(account, line, limit)):
@@ -262,7 +266,8 @@ def _sides(lines: Sequence[Line]) -> dict[str, Value]:
 def _parts(lines: Sequence[Line], causes: Iterable[Cause]) -> dict[str, Value]:
     if all(line.bill is None for line in lines):
         return dict.fromkeys(causes)
-    return {cause: sum((line.parts.get(cause, ZERO) for line in lines), ZERO) for cause in causes}
+    zero = post(ZERO, lines[0].currency)
+    return {cause: sum((line.parts.get(cause, zero) for line in lines), zero) for cause in causes}
 
 
 def _json_row(account: Account, line: Line, tolerance: Decimal) -> dict[str, Value]:
