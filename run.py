@@ -34,6 +34,11 @@ BUILD_TOOLS = {"runtime": "hatchling>=1.26\neditables>=0.5", "dev": "setuptools>
 FOCUS, FOCUS_PINS = VENV / "focus", ROOT / "constraints-focus.txt"
 FOCUS_NEEDS = "focus-validator==1.0.0\nmultimethod<2\nsetuptools>=77"
 
+# Some tests run a real LiteLLM proxy, whose packages would not live beside ours: an environment of its own.
+LITELLM_VENV = ROOT / ".venv-litellm"
+LITELLM_CONSTRAINTS = "constraints-litellm.txt"
+LITELLM = "litellm[proxy]>=1.100"
+
 HELP = """\
 ./run setup [--dev] [--spark]   prepare .venv; afterwards .venv/bin/breakeven is the command
                                 准备 .venv，之后即可使用 .venv/bin/breakeven
@@ -172,6 +177,22 @@ def ensure_validator() -> None:
     for constraints in (build_tool, FOCUS_PINS):
         if run([*pip, *pinned_options(constraints)]):
             raise SystemExit(1)
+    stamp_file.write_text(stamp)
+
+
+def ensure_litellm() -> None:
+    """Bring `.venv-litellm` to its pinned state: a LiteLLM proxy for the tests that need a real one."""
+    stamp = hashlib.sha256((ROOT / LITELLM_CONSTRAINTS).read_bytes()).hexdigest()
+    stamp_file = LITELLM_VENV / "installed"
+    if stamp_file.exists() and stamp_file.read_text() == stamp:
+        return
+    say(f"Installing {LITELLM_CONSTRAINTS}", f"正在安装 {LITELLM_CONSTRAINTS}")
+    if LITELLM_VENV.exists():
+        shutil.rmtree(LITELLM_VENV)
+    subprocess.run([BASE_PYTHON, "-m", "venv", "--without-pip", str(LITELLM_VENV)], check=True)
+    python = LITELLM_VENV / BIN.name / "python"
+    subprocess.run([*pip_into(python), *pinned_options(ROOT / LITELLM_CONSTRAINTS)], check=True)
+    run([str(python), "-m", "compileall", "-q", "-j", "0", str(LITELLM_VENV)], quiet=True)
     stamp_file.write_text(stamp)
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import accounts, imports, machine, pricing, starts
+from benchmarks import accounts, collect, imports, machine, pricing, starts
 from benchmarks.bench import Bench
 from benchmarks.lines import GROUPS, Figure
 from benchmarks.page import Results, page, summary
@@ -27,6 +27,7 @@ _RUN: dict[str, Callable[[Bench], tuple[list[Figure], dict[str, Any]]]] = {
     "account": accounts.run,
     "pricing": pricing.run,
     "start": starts.run,
+    "collect": collect.run,
 }
 
 

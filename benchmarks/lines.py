@@ -8,7 +8,7 @@ from typing import Literal
 
 from breakeven.report.view_model import Label
 
-Unit = Literal["rows/s", "GiB", "share", "ratio", "s"]
+Unit = Literal["rows/s", "events/s", "GiB", "share", "ratio", "s", "ms"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,9 @@ def figure(value: float, unit: Unit) -> str:
         "rows/s": lambda number: f"{number / 1e6:.2f} M rows/s",
         "GiB": lambda number: f"{number:.2f} GiB",
         "share": lambda number: f"{number:.1%}".replace("%", " %"),
+        "events/s": lambda number: f"{number:,.0f} events/s",
         "s": lambda number: f"{number:.2f} s",
+        "ms": lambda number: f"{number:.0f} ms",
     }
     return write[unit](value)
 
@@ -125,6 +127,18 @@ LINES: dict[str, Line] = {
         Line(
             "help", "start",
             Label("`breakeven --help`, whole process", "`breakeven --help`，整个进程"), "s", 0.15,
+        ),
+        Line(
+            "collect_rate", "collect",
+            Label(
+                "take spans over HTTP, killed and restarted meanwhile", "经 HTTP 接收跨度，其间反复强杀并重启"
+            ),
+            "events/s", 8_000, faster=True,
+        ),
+        Line(
+            "collect_p99", "collect",
+            Label("answer to a batch of a hundred, 99 of 100 requests", "百个一批的应答时间，99 分位"),
+            "ms", 100,
         ),
     )
 }  # fmt: skip

@@ -30,6 +30,10 @@ class InputError(BreakevenError):
     """A file, card or setting that cannot be used as it is (exit 3)."""
 
 
+class NoRecords(InputError):  # noqa: N818 - says what happened
+    """A file without a single record: an empty export, or the wrong one (exit 3)."""
+
+
 class UsageError(BreakevenError):
     """The command was called with something it cannot take (exit 2)."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -56,11 +57,15 @@ def test_what_cannot_be_a_table(books, tmp_path, name, data, what):
     assert what in refusal(books, path).what
 
 
-def test_a_file_with_a_header_only_has_no_rows_and_can_be_imported(books, tmp_path):
-    path = tmp_path / "head.csv"
-    path.write_text(csv_text([ROWS["usage"]]).splitlines()[0])
-    result = take(books, "usage", path)
-    assert (result.rows_read, result.first_day, len(books.batches())) == (0, None, 1)
+def test_a_file_with_a_header_only_is_refused_and_may_be_imported_for_the_days_it_covers(books, tmp_path):
+    head = tmp_path / "head.csv"
+    head.write_text("source_id,user_id,day\n")
+    with pytest.raises(InputError, match="holds no record"):
+        take(books, "activity", head)
+    covers = (date(2024, 3, 1), date(2024, 3, 1))
+    assert take(books, "activity", head, covers=covers).rows_read == 0
+    full = write(tmp_path / "full.csv", rows("activity", 1))
+    assert take(books, "activity", full).ingested == 1
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from tests.account.bookkeeping import book, new_books, write_card
+from tests.account.cases import _cells, _rows
 
 from breakeven.account.account import Account, open_account
 from breakeven.periods import Period
 from breakeven.reconcile.line import Line
-from tests.account.bookkeeping import book, new_books, write_card
-from tests.account.cases import _cells, _rows
 
 FOLDER = Path(__file__).with_name("cases")
 KEYS = {"title", "books", "period", "currency", "tolerance", "cards", "fx", "rows", "lines", "why", "warns"}

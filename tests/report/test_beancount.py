@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 from beancount import loader
 from beancount.core.data import Open, Transaction
+from tests.account.bookkeeping import book, new_books
 
 from breakeven.account.account import open_account
 from breakeven.account.metrics import Missing
@@ -17,7 +18,6 @@ from breakeven.periods import Period
 from breakeven.report.handing.beancount import beancount_text
 from breakeven.report.handing.journal import ACCOUNT_OF, CASH, CREDITS, EXCHANGE
 
-from tests.account.bookkeeping import book, new_books
 from .worked_cases import CASES, account_of_case
 
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from breakeven.account.account import Account
-
 from tests.account.cases import FOLDER, open_case, read_case
+
+from breakeven.account.account import Account
 
 CASES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
 

@@ -211,6 +211,18 @@ def test_protobuf_reads_as_the_library_writes_it(spans):
     assert from_protobuf == list(spans_of_json(json.loads(line)))
 
 
+def test_a_time_of_any_length_but_its_own_is_none():
+    """Field 7 is a time of eight bytes; as a text of megabytes it would be a number nobody can write."""
+    span = _message(2, _message(7, b"\xff" * 10_000))
+    body = _message(1, _message(2, span))
+    assert list(spans_of_protobuf(body)) == [{}]
+
+
+def _message(number, content):
+    length = len(content)
+    return bytes([number << 3 | 2, length & 127 | 128, length >> 7]) + content
+
+
 @given(st.binary(max_size=300), st.integers(0, 10_000), st.binary(min_size=1, max_size=8))
 def test_no_bytes_make_the_reader_fail_otherwise(noise, place, bite):
     whole = bytearray(protobuf(LINES[0]))

@@ -71,7 +71,7 @@ def pull(books, url, **options):
     results = []
     with brought(url, source, options) as fetched:
         for path in fetched.paths:
-            results += import_from(books, source, path, options)
+            results += import_from(books, source, path, options, may_be_empty=True)
     return results
 
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 VIEW_NAMES = ("overview", "income", "channels", "cohorts", "cost", "cash", "check")
 TABLE_NAMES = (
-    "acquisitions", "ad_spend", "activity", "usage", "payments", "bills", "funding", "capacity", "settlements",
+    "acquisitions", "ad_spend", "activity", "usage", "payments", "bills", "funding", "capacity",
+    "settlements",
 )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 
@@ -29,6 +30,8 @@ from breakeven.sources.shipped_mappings import shipped_mapping
 
 _ENDINGS = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json", ".parquet")
 _COMPRESSED = tuple(ending + packed for ending in _ENDINGS for packed in (".gz", ".zst"))
+_LIVE = ("postgresql", "postgres", "duckdb")
+"""A database that has nothing new has nothing new; a file without a record may be a failed export."""
 Show = Callable[[str], None]
 
 
@@ -186,7 +189,7 @@ def _import_remote(
         with brought(name, request.reader, request.reader_options, progress=show) as fetched:
             for path in fetched.paths:
                 try:
-                    done = _import_one(books, path, request, show)
+                    done = _import_one(books, path, request, show, is_live=urlsplit(name).scheme in _LIVE)
                     results.extend(replace(one, file=fetched.label(path)) for one in done)
                 except InputError as error:
                     where = fetched.readable(error.where)
@@ -196,7 +199,9 @@ def _import_remote(
         unread.append(Unread(error.where, error))
 
 
-def _import_one(books: Books, path: Path, request: Request, show: Show) -> list[ImportResult]:
+def _import_one(
+    books: Books, path: Path, request: Request, show: Show, *, is_live: bool = False
+) -> list[ImportResult]:
     if request.reader:
         return import_from(
             books,
@@ -205,6 +210,7 @@ def _import_one(books: Books, path: Path, request: Request, show: Show) -> list[
             request.reader_options,
             dry_run=request.dry_run,
             covers=request.covers,
+            may_be_empty=is_live,
             progress=show,
         )
     rules = request.mapping
@@ -218,6 +224,7 @@ def _import_one(books: Books, path: Path, request: Request, show: Show) -> list[
         mapping=rules,
         dry_run=request.dry_run,
         covers=request.covers,
+        may_be_empty=is_live,
         progress=show,
     )
 

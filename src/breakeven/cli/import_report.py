@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from breakeven.cli.log import BATCH, COUNTS, DAYS
 from breakeven.cli.options import Output
@@ -12,6 +13,7 @@ from breakeven.cli.quarantine import PROBLEM_COLUMNS, in_language, problem_row
 from breakeven.errors import InputError
 from breakeven.ledger.books import Books
 from breakeven.ledger.ingest import ImportResult
+from breakeven.periods import ONE_DAY
 from breakeven.report import view_model
 from breakeven.report.phrases import chinese
 from breakeven.report.view_model import Column, Label, Table, Value, View
@@ -128,6 +130,19 @@ def _warnings(
                 f"{file}: records that are no rows ({result.skipped_as}): {result.skipped:,}",
                 f"{file}：{result.skipped:,} 条记录不入账（{chinese(result.skipped_as)}）。",
             )
+        if not (result.rows_read or result.skipped or result.already_imported):
+            yield _warning(
+                "empty",
+                f"{file}: NOT A SINGLE RECORD for {result.table}; its days count as covered, and as empty.",
+                f"{file}：没有任何 {result.table} 记录；其期间按已覆盖且无数据计。",
+            )
+        if result.silent_days:
+            yield _warning(
+                "silent_days",
+                f"{file}: no rows of {result.table} on days that had traffic: {_days(result.silent_days)}. "
+                "Export these days again.",
+                f"{file}：以下日期有流量却没有 {result.table} 行：{_days(result.silent_days)}。请重新导出。",
+            )
         if result.versions:
             yield _warning(
                 "new_versions",
@@ -145,6 +160,21 @@ def _warnings(
         yield _warning(
             "source_notes", f"{reader.name}: {reader.notes.en}", f"{reader.name}：{reader.notes.zh}"
         )
+
+
+def _days(days: Sequence[date]) -> str:
+    """Days, those in a row as one span.
+
+    >>> _days([date(2024, 3, 1), date(2024, 3, 2), date(2024, 3, 9)])
+    '2024-03-01..2024-03-02, 2024-03-09'
+    """
+    spans: list[list[date]] = []
+    for day in days:
+        if spans and day - spans[-1][-1] == ONE_DAY:
+            spans[-1].append(day)
+        else:
+            spans.append([day])
+    return ", ".join(f"{span[0]}..{span[-1]}" if len(span) > 1 else f"{span[0]}" for span in spans)
 
 
 def _warning(code: str, en: str, zh: str) -> view_model.Warning:

@@ -7,6 +7,7 @@ the same request may succeed later.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,12 @@ class Service:
         except Refused as refusal:
             self.metrics.add("rejected_requests_total", reason=refusal.reason)
             answer = answers.refused(refusal, content_type)
+        except Exception as error:  # a defect of ours: the sender is told, and the service goes on
+            print(f"! a defect: {type(error).__name__}", file=sys.stderr, flush=True)
+            self.metrics.add("rejected_requests_total", reason="defect")
+            answer = answers.refused(
+                Refused(500, "defect", "a defect in Breakeven; nothing was kept"), content_type
+            )
         self.metrics.add("requests_total", endpoint=endpoint, code=str(answer.status))
         await _send(send, answer)
 

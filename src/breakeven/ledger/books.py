@@ -34,6 +34,7 @@ from breakeven.ledger.settings import (
     read_settings,
     write_settings,
 )
+from breakeven.ledger.silence import TELLING
 from breakeven.ledger.store import ConflictError, StoredFile, TableStore, latest_version
 from breakeven.ledger.tables import TABLES
 from breakeven.ledger.upgrade import upgrade
@@ -78,9 +79,14 @@ class Books:
         mapping: Mapping | None = None,
         dry_run: bool = False,
         covers: tuple[date, date] | None = None,
+        may_be_empty: bool = False,
         progress: Progress = lambda _: None,
     ) -> list[ImportResult]:
-        """Import files into one table, each as one batch. Importing a file again changes nothing."""
+        """Import files into one table, each as one batch. Importing a file again changes nothing.
+
+        A file without a record is refused, unless `covers` says of which days it tells that there was
+        nothing, or it `may_be_empty` (what came of asking a system for news).
+        """
         importer = Importer(
             self.folder,
             self.settings.time_zone,
@@ -92,11 +98,18 @@ class Books:
             covers,
             progress,
             pseudonyms_of(self.folder, self.settings),
+            may_be_empty,
+            lambda: self._traffic_of(table),
         )
         try:
             return [importer.run(Path(path)) for path in files]
         finally:
             self.look_again()
+
+    def _traffic_of(self, table: str) -> set[date]:
+        """Days on which rows of any source speak for traffic in a table."""
+        files = (file for other in TELLING.get(table, ()) for file in self.files(other))
+        return {date.fromisoformat(file.partition) for file in files if file.partition is not None}
 
     def look_again(self) -> None:
         """Forget what was read of the tables: something was written."""

@@ -11,23 +11,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import date
+from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from breakeven.engine import sql
 from breakeven.engine.duckdb import DuckDBEngine
-from breakeven.errors import BooksError, InputError
+from breakeven.errors import BooksError, InputError, NoRecords
 from breakeven.ledger.batch_log import Batch, batches_of, content_id, seen
 from breakeven.ledger.known import Known, find_known, rows_to_write
-from breakeven.ledger.landing import Landed, land
+from breakeven.ledger.landing import Landed, land, land_nothing
 from breakeven.ledger.lock import cannot_write, writer_lock
 from breakeven.ledger.mapping import SKIPPED_AS, Mapping
 from breakeven.ledger.problems import Problem
 from breakeven.ledger.pseudonyms import Pseudonyms
 from breakeven.ledger.quarantine import Quarantine
+from breakeven.ledger.silence import silent_days
 from breakeven.ledger.store import ConflictError, TableStore
 from breakeven.ledger.text_files import file_digest
 from breakeven.ledger.workspace import workspace
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
 
 Progress = Callable[[str], None]
 PROBLEMS_SHOWN = 1000
@@ -39,7 +44,8 @@ _MEMORY_GIB = 1.2
 class ImportResult:
     """What became of one file. `versions` of the ingested rows replace what was known under their key.
 
-    `skipped` records are no rows of any table; `skipped_as` says what they are. `problems` are the first
+    `skipped` records are no rows of any table; `skipped_as` says what they are. `silent_days` are days of the
+    file or of its coverage without a row, though there was traffic. `problems` are the first
     thousand of the quarantined rows; `Books.quarantined` gives all.
     """
 
@@ -58,6 +64,7 @@ class ImportResult:
     ignored_columns: tuple[str, ...] = ()
     skipped: int = 0
     skipped_as: str = ""
+    silent_days: tuple[date, ...] = ()
     problems: tuple[Problem, ...] = field(default=(), repr=False)
 
 
@@ -75,6 +82,8 @@ class Importer:
     covers: tuple[date, date] | None = None
     progress: Progress = lambda _: None
     pseudonyms: Pseudonyms | None = None
+    may_be_empty: bool = False
+    traffic: Callable[[], set[date]] = set
 
     def run(self, path: Path) -> ImportResult:
         """Import one file as one batch; with `dry_run` everything but the commit.
@@ -96,25 +105,43 @@ class Importer:
             ):
                 self.progress(f"reading {path.name}")
                 before = path.stat()
-                landed = land(
+                landed = self._land(
                     engine,
                     path,
-                    self.store.table,
-                    self.mapping,
-                    source=self.source,
-                    digest=digest,
-                    zone=self.zone,
-                    workspace=work,
-                    pseudonyms=self.pseudonyms,
+                    digest,
+                    work,
                 )
                 after = path.stat()
                 if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
                     raise InputError(
                         "the file changed while it was read", where=str(path), remedy="try again"
                     )
+                if self.covers and not (landed.rows_read or landed.skipped):
+                    # One empty file is like another: what it says is which days had nothing.
+                    content = sha256(f"{content} {self.covers}".encode()).hexdigest()[:16]
                 return self._compare_and_write(engine, path, landed, content, digest)
         except OSError as error:
             raise cannot_write(self.folder, error) from error
+
+    def _land(self, engine: DuckDBEngine, path: Path, digest: str, work: Path) -> Landed:
+        """Land the file; one without a record only when it was declared what it covers."""
+        try:
+            return land(
+                engine,
+                path,
+                self.store.table,
+                self.mapping,
+                source=self.source,
+                digest=digest,
+                zone=self.zone,
+                workspace=work,
+                pseudonyms=self.pseudonyms,
+                may_be_empty=self.may_be_empty or self.covers is not None,
+            )
+        except NoRecords:
+            if self.covers is None:
+                raise
+            return land_nothing(engine, self.store.table)
 
     def _batches(self) -> list[Batch]:
         return batches_of(self.store.table.name, self.store.history())
@@ -124,7 +151,8 @@ class Importer:
     ) -> ImportResult:
         if self.dry_run:
             known = find_known(engine, self.store, self.store.open())
-            return self._result(engine, path, seen(self._batches(), content).next_id, landed, known)
+            result = self._result(engine, path, seen(self._batches(), content).next_id, landed, known)
+            return self._with_silent_days(engine, result, self.store.open())
         with writer_lock(self.folder, waiting=lambda: self.progress("waiting for another import")):
             for _ in range(_RETRIES):
                 # What commits after this line makes the write below a conflict, and is then looked at.
@@ -144,7 +172,7 @@ class Importer:
                     self.store.append(base, rows, facts, app_id=look.next_id, days=landed.day_count)
                 except ConflictError:
                     continue
-                return result
+                return self._with_silent_days(engine, result, base)
         raise BooksError(
             "other imports kept committing first", where=self.store.uri, remedy="run the same command again"
         )
@@ -170,6 +198,15 @@ class Importer:
         )
         first = engine.arrow_of(f"{_quarantine_rows(result)} LIMIT {PROBLEMS_SHOWN}")
         return replace(result, problems=tuple(Problem(**row) for row in first.to_pylist()))
+
+    def _with_silent_days(self, engine: DuckDBEngine, result: ImportResult, base: DeltaTable) -> ImportResult:
+        first, last = self.covers or (result.first_day, result.last_day)
+        if first is None or last is None:
+            return result
+        files = self.store.files(base)
+        return replace(
+            result, silent_days=silent_days(engine, self.store.table, first, last, files, self.traffic)
+        )
 
     def _facts(self, result: ImportResult, known: Known, digest: str) -> dict[str, Any]:
         covers = self.covers

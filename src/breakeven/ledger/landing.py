@@ -17,7 +17,7 @@ from pathlib import Path
 
 from breakeven.engine import sql
 from breakeven.engine.duckdb import DuckDBEngine
-from breakeven.errors import InputError
+from breakeven.errors import InputError, NoRecords
 from breakeven.ledger.mapping import Mapping
 from breakeven.ledger.pseudonyms import Pseudonyms
 from breakeven.ledger.raw_files import RawFile, keep_rejected, open_raw
@@ -25,6 +25,7 @@ from breakeven.ledger.tables import LedgerTable
 from breakeven.ledger.text_files import blank_lines
 from breakeven.ledger.validate import KEPT, SKIPPED, Validated, validate
 
+NOTHING_HAPPENED = "check the export; if nothing happened then, say so: `--covers PERIOD`"
 KEY = "hash(source, source_id)"
 RESPONSE = "CASE WHEN response_id IS NOT NULL THEN hash(provider, response_id) END"
 
@@ -61,6 +62,7 @@ def land(
     zone: str,
     workspace: Path,
     pseudonyms: Pseudonyms | None = None,
+    may_be_empty: bool = False,
 ) -> Landed:
     """Bring a file into an engine; see the module for what the engine then holds.
 
@@ -97,6 +99,8 @@ def land(
         ids = f"{sql.text(digest[:12] + ':')} || CAST(_row AS VARCHAR)" if validated.ids_by_row else None
         _name_incoming(engine, relation, ids)
         read, good, first, last, days = _count_keys(engine, table, zone)
+        if not (read or rejected or skipped or may_be_empty):
+            _refuse_if_empty(engine, records)
         if read > good or rejected:
             _name_problems(engine, raw, validated)
         else:
@@ -106,7 +110,8 @@ def land(
     except InputError as error:
         if error.where:
             raise
-        raise InputError(error.what, where=str(path), cause=error.cause, remedy=error.remedy) from error
+        # Of its own kind, so that whoever asked for it can tell an empty file.
+        raise type(error)(error.what, where=str(path), cause=error.cause, remedy=error.remedy) from error
     quarantined = read - good + rejected
     return Landed(read + rejected, quarantined, first, last, days, validated.ignored, skipped)
 
@@ -119,6 +124,34 @@ def _refuse_if_cut_off(engine: DuckDBEngine, records: str, claimed: int) -> None
             cause="the download was cut off, or lines were removed",
             remedy="fetch the file again",
         )
+
+
+def _refuse_if_empty(engine: DuckDBEngine, records: str) -> None:
+    if not engine.rows(f"SELECT 1 FROM ({records}) LIMIT 1"):
+        raise NoRecords("the file holds no record", remedy=NOTHING_HAPPENED)
+
+
+def land_nothing(engine: DuckDBEngine, table: LedgerTable) -> Landed:
+    """What an engine holds after landing a file without a record."""
+    engine.view("nothing", [], table.schema, None)
+    instants = "".join(
+        f", {sql.name(column.name)} AT TIME ZONE 'UTC' AS {sql.name(column.name)}"
+        for column in table.columns
+        if column.kind == "timestamp"
+    )
+    chosen = f"* REPLACE ({instants[2:]})" if instants else "*"
+    engine.execute(
+        f"CREATE VIEW incoming AS SELECT {chosen}, CAST(NULL AS BIGINT) AS _row, "
+        "CAST(NULL AS SMALLINT) AS _problem FROM nothing"
+    )
+    response = f", {RESPONSE} AS response" if names_responses(table) else ""
+    engine.execute(
+        f"CREATE TEMP TABLE keys AS SELECT {KEY} AS key, CAST(NULL AS DATE) AS first_day{response} "
+        "FROM nothing"
+    )
+    texts = ", ".join(f"CAST(NULL AS VARCHAR) AS {name}" for name in ("field", "reason", "remedy", "raw"))
+    engine.execute(f'CREATE VIEW problems AS SELECT CAST(NULL AS BIGINT) AS "row", {texts} WHERE false')
+    return Landed(0, 0, None, None, 0, ())
 
 
 def _parsed(engine: DuckDBEngine, relation: str, target: Path) -> str:

@@ -27,7 +27,7 @@ SCHEMA = pa.schema(
 
 
 class Quarantine:
-    """The quarantine of one set of books: a Delta table beside the eight, cut by batch."""
+    """The quarantine of one set of books: a Delta table beside the nine, cut by batch."""
 
     def __init__(self, folder: str) -> None:
         self.uri = f"{folder.rstrip('/')}/quarantine"

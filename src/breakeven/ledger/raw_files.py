@@ -14,7 +14,7 @@ from typing import Any
 
 from breakeven.engine import sql
 from breakeven.engine.duckdb import DuckDBEngine
-from breakeven.errors import InputError
+from breakeven.errors import InputError, NoRecords
 from breakeven.ledger.layout import Field, Layout
 from breakeven.ledger.mapping import Mapping
 from breakeven.ledger.text_files import OVERLONG_MARK, TextFile, compression_of, prepare_text, unpack
@@ -65,7 +65,7 @@ def open_raw(
     with path.open("rb") as handle:
         head = handle.read(4)
     if not head:
-        raise InputError("the file is empty", where=str(path), remedy="check the export that wrote it")
+        raise NoRecords("the file is empty", where=str(path), remedy="check the export that wrote it")
     layout = mapping.layout
     if layout is not None and layout.prepare is not None:
         folder = workspace / "prepared"
@@ -81,7 +81,7 @@ def open_raw(
     text = prepare_text(path, workspace, mapping.encoding)
     beginning = _beginning(text.path).lstrip("\ufeff")
     if not beginning.strip():
-        raise InputError("the file holds no data", where=str(path), remedy="check the export that wrote it")
+        raise NoRecords("the file holds no data", where=str(path), remedy="check the export that wrote it")
     if beginning.lstrip().startswith("{"):
         if layout is not None:
             return _json_with_fields(path, text, layout)

@@ -26,7 +26,11 @@ from breakeven.reconcile.steps import CATEGORY, Group, common_factors, compared,
 
 def inference(account: Account) -> list[Draft]:
     """Every comparison of bought inference."""
-    books = booked(account)
+    return against_bills(account, booked(account))
+
+
+def against_bills(account: Account, books: Booked) -> list[Draft]:
+    """What is booked against the bills of the account."""
     bills = [bill for bill in account.bills if bill.category == CATEGORY]
     by_vendor: dict[tuple[int, str], list[Part]] = defaultdict(list)
     for part in parts_of(account, bills, "usage", tokens_by_day(account, books.names)):

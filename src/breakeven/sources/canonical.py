@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from breakeven.errors import InputError
+from breakeven.errors import NoRecords
 from breakeven.ledger.tables import TABLES
 from breakeven.ledger.text_files import file_digest
 from breakeven.sources.registry import Source
@@ -70,9 +70,7 @@ def write_canonical(source: Source, path: Path, options: Mapping[str, str], targ
     batches = source.read(path, options)
     first = next(batches, None)
     if first is None:
-        raise InputError(
-            "the file holds no records", where=str(path), remedy="check the export that wrote it"
-        )
+        raise NoRecords("the file holds no records", where=str(path), remedy="check the export that wrote it")
     schema = first.schema.with_metadata(origin)
     with pq.ParquetWriter(target, schema, compression="snappy") as writer:
         writer.write_batch(first)

@@ -117,11 +117,6 @@ def _category(option: str) -> str:
     )
 
 
-def _of_tokens(expression: str) -> str:
-    """SQL that has a value only in lines about AI."""
-    return f"CASE WHEN {{servicecategory}} = 'AI and Machine Learning' THEN {expression} END"
-
-
 def _day(instant: str, *, after: bool = False) -> str:
     """SQL of the UTC day in which an instant lies; with `after`, of the first that begins at it or later."""
     moment = f"TRY(TRY_CAST({instant} AS TIMESTAMPTZ) AT TIME ZONE 'UTC')"
@@ -137,26 +132,28 @@ def layouts(options: Mapping[str, str]) -> tuple[Layout, ...]:
             f"option category={options['category']} is not known", remedy=f"use {', '.join(_CATEGORIES)}"
         )
     charges = " ".join(f"WHEN {sql.text(said)} THEN {sql.text(ours)}" for said, ours in _CHARGES.items())
-    start = _day("{chargeperiodstart}")
-    end = _day("coalesce({chargeperiodend}, {billingperiodend})", after=True)
     quantity, unit = in_tokens(
         "coalesce({consumedquantity}, {pricingquantity})",
         "CASE WHEN {consumedquantity} IS NULL THEN {pricingunit} ELSE {consumedunit} END",
     )
-    converted = (
-        "{pricingcurrency} <> {billingcurrency} "
-        "AND TRY_CAST({effectivecost} AS DECIMAL(38,18)) = TRY_CAST({billedcost} AS DECIMAL(38,18))"
+    derived = {
+        "said": f"regexp_replace(lower({_SAID}), '[_ /]+', '-', 'g')",
+        "about_ai": "coalesce({servicecategory} = 'AI and Machine Learning', false)",
+        "start_day": _day("{chargeperiodstart}"),
+        "end_day": _day("coalesce({chargeperiodend}, {billingperiodend})", after=True),
+        "exact_amount": nine_decimals("{billedcost}"),
+        "exact_quantity": quantity,
+        "is_converted": "coalesce({pricingcurrency} <> {billingcurrency} AND TRY_CAST({effectivecost} AS "
+        "DECIMAL(38,18)) = TRY_CAST({billedcost} AS DECIMAL(38,18)), false)",
+        "named": f"CASE WHEN {{about_ai}} THEN regexp_extract({{said}}, {sql.text(_MODEL)}, 1) END",
+    }
+    class_of_tokens = (
+        "CASE WHEN NOT {about_ai} OR NOT regexp_matches({said}, 'token|inp|outp') THEN NULL "
+        "WHEN regexp_matches({said}, 'cache-?(write|creation)') THEN 'cache_write' "
+        "WHEN regexp_matches({said}, 'cache|cchd') THEN 'cached_input' "
+        "WHEN regexp_matches({said}, 'outp|completion|-opt(-|$)') THEN 'output' "
+        "WHEN regexp_matches({said}, 'inp|prompt') THEN 'uncached_input' END"
     )
-    said = f"regexp_replace(lower({_SAID}), '[_ /]+', '-', 'g')"
-    token_class = (
-        f"CASE WHEN NOT regexp_matches({said}, 'token|inp|outp') THEN NULL "
-        f"WHEN regexp_matches({said}, 'cache-?(write|creation)') THEN 'cache_write' "
-        f"WHEN regexp_matches({said}, 'cache|cchd') THEN 'cached_input' "
-        f"WHEN regexp_matches({said}, 'outp|completion|-opt(-|$)') THEN 'output' "
-        f"WHEN regexp_matches({said}, 'inp|prompt') THEN 'uncached_input' END"
-    )
-    named = f"regexp_extract({said}, {sql.text(_MODEL)}, 1)"
-    model = f"nullif(regexp_replace({named}, {sql.text(_SUFFIX)}, ''), '')"
     keys = ", ".join(f"coalesce({{{_SAME[name]}}}, '')" for name in IDENTITY)
     return (
         Layout(
@@ -169,27 +166,30 @@ def layouts(options: Mapping[str, str]) -> tuple[Layout, ...]:
                     f"CASE WHEN {{chargeclass}} = 'Correction' THEN 'adjustment' ELSE "
                     f"CASE lower({{chargecategory}}) {charges} ELSE {{chargecategory}} END END"
                 ),
-                "model": Value(_of_tokens(model)),
-                "token_class": Value(_of_tokens(token_class)),
+                "model": Value(f"nullif(regexp_replace({{named}}, {sql.text(_SUFFIX)}, ''), '')"),
+                "token_class": Value(class_of_tokens),
                 "service_tier": Value(
-                    _of_tokens(f"CASE WHEN regexp_matches({said}, '\\bbatch\\b') THEN 'batch' END")
+                    "CASE WHEN {about_ai} AND regexp_matches({said}, '\\bbatch\\b') THEN 'batch' END"
                 ),
-                "period_start": Value(start),
+                "period_start": Value("{start_day}"),
                 # A charge of an hour, or of no time at all, belongs to its day.
                 "period_end": Value(
-                    f"CASE WHEN {end} > {start} OR {{chargeperiodend}} < {{chargeperiodstart}} THEN {end} "
-                    f"ELSE coalesce(strftime(TRY_CAST({start} AS DATE) + INTERVAL 1 DAY, '%Y-%m-%d'), "
-                    f"{end}) END"
+                    "CASE WHEN {end_day} > {start_day} OR {chargeperiodend} < {chargeperiodstart} "
+                    "THEN {end_day} ELSE coalesce(strftime(TRY_CAST({start_day} AS DATE) + INTERVAL 1 DAY, "
+                    "'%Y-%m-%d'), {end_day}) END"
                 ),
-                "amount": Value(nine_decimals("{billedcost}")),
+                "amount": Value("{exact_amount}"),
                 "currency": Value("upper({billingcurrency})"),
-                "quantity": Value(f"CASE WHEN {quantity} NOT LIKE '-%' THEN {quantity} END"),
+                "quantity": Value("CASE WHEN {exact_quantity} NOT LIKE '-%' THEN {exact_quantity} END"),
                 "unit": Value(unit),
-                "pricing_amount": Value(f"CASE WHEN {converted} THEN {nine_decimals('{pricingcost}')} END"),
-                "pricing_currency": Value(f"CASE WHEN {converted} THEN upper({{pricingcurrency}}) END"),
+                "pricing_amount": Value(
+                    f"CASE WHEN {{is_converted}} THEN {nine_decimals('{pricingcost}')} END"
+                ),
+                "pricing_currency": Value("CASE WHEN {is_converted} THEN upper({pricingcurrency}) END"),
                 "invoice_id": Value("{invoiceid}"),
             },
             source_id=f"md5(concat_ws('|', {keys})) || ':' || coalesce({{number}}, '1')",
+            derived=derived,
             prepare=number_repeated_lines(IDENTITY, ("BilledCost", "ConsumedQuantity", "PricingQuantity")),
             title="a FOCUS bill",
         ),

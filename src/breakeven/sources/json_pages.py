@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from breakeven.errors import InputError
+from breakeven.errors import InputError, NoRecords
 from breakeven.ledger.layout import Prepare, Prepared
 from breakeven.ledger.text_files import compression_of, unpack
 from breakeven.sources.json_text import JSONText
@@ -110,7 +110,7 @@ class Walk:
         if not self.records:
             empty = self.empty_buckets
             first = json.dumps(empty[0])[:200] if empty else ""
-            raise InputError(
+            raise NoRecords(
                 "the file holds no records",
                 where=str(self.text.path),
                 cause=f"{len(empty)} buckets without a result, the first {first}" if empty else "",

@@ -19,10 +19,11 @@ _ARRAY_KEY = "data"
 _JSON_SPACE = " \t\r\n"
 
 
-def json_lines(path: Path, folder: Path, *, keep: Collection[str]) -> Path:
+def json_lines(path: Path, folder: Path, *, keep: Collection[str], texts: Collection[str] = ()) -> Path:
     """The file itself, or JSON lines written into `folder` where it holds one JSON document or pages.
 
-    Of each record the keys in `keep` are written. Raises `InputError` for a document that ends early.
+    Of each record the keys in `keep` are written. `texts` are keys that should hold objects: where they hold
+    JSON as text, it is opened. Raises `InputError` for a document that ends early.
     """
     plain = unpack(path, folder / "unpacked") if compression_of(path) else path
     with plain.open(encoding="utf-8-sig", errors="replace") as text:
@@ -32,21 +33,53 @@ def json_lines(path: Path, folder: Path, *, keep: Collection[str]) -> Path:
             records = _array(text, path)
         elif beginning.startswith("{") and _is_page(beginning):
             records = _pages(text, path)
+        elif beginning.startswith("{") and _has_texts(beginning, texts):
+            records = _lines(text)
         else:
             return path
         target = folder / "records.jsonl"
         with target.open("w", encoding="utf-8") as out:
             for record in records:
-                out.write(json.dumps(_chosen(record, keep)) + "\n")
+                out.write(json.dumps(_chosen(record, keep, texts)) + "\n")
     return target
 
 
-def _chosen(record: Any, keep: Collection[str]) -> Any:
+def _lines(text: IO[str]) -> Iterator[Any]:
+    for line in text:
+        if line.strip():
+            try:
+                yield json.loads(line)
+            except ValueError:
+                yield None
+
+
+def _has_texts(beginning: str, texts: Collection[str]) -> bool:
+    """Whether one of the first records holds, under one of these keys, JSON as text."""
+    for line in beginning.splitlines()[:-1] or [beginning]:
+        try:
+            record = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(record, dict) and any(isinstance(record.get(key), str) for key in texts):
+            return True
+    return False
+
+
+def _chosen(record: Any, keep: Collection[str], texts: Collection[str]) -> Any:
     """A record's wanted keys; what is no record stays, to be quarantined under its number."""
     if not isinstance(record, dict):
         return f"not a record: {type(record).__name__}"
     items = cast("dict[str, Any]", record)
-    return {key: items[key] for key in keep if key in items}
+    chosen = {key: items[key] for key in keep if key in items}
+    return chosen | {key: _opened(chosen[key]) for key in texts if isinstance(chosen.get(key), str)}
+
+
+def _opened(text: str) -> Any:
+    """What a text says as JSON; the text itself where it says nothing."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def _is_page(beginning: str) -> bool:

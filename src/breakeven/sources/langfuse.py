@@ -39,43 +39,55 @@ _MORE_OUTPUT = (
 )
 _REASONING = ("output_reasoning_tokens", "reasoning_tokens", "output_reasoning", "thoughts_token_count")
 _TOTAL = ("total", "total_tokens", "totalTokens", "total_token_count")
-_INPUTS, _OUTPUTS = (*_INPUT, *_MORE_INPUT, *_CACHED), (*_OUTPUT, *_MORE_OUTPUT, *_REASONING)
-_COUNTS = (*_INPUTS, *_WRITTEN, *_WRITTEN_PARTS, *_OUTPUTS, *_TOTAL)
+_CLASSES = (*_INPUT, *_MORE_INPUT, *_CACHED, *_WRITTEN, *_WRITTEN_PARTS, *_OUTPUT, *_MORE_OUTPUT, *_REASONING)
+_COUNTS = (*_CLASSES, *_TOTAL)
+
+
 _KEYS = (*_COUNTS, "unit")
-
 _PLACES = ", ".join(sql.text(f'$."{key}"') for key in _KEYS)
-# One look at the map for all classes: the engine shares the same expression among columns.
-_CELLS = f"json_extract_string(CASE WHEN json_valid({{usage}}) THEN {{usage}} END, [{_PLACES}])"
 
 
-def _cell(key: str) -> str:
-    return f"{_CELLS}[{_KEYS.index(key) + 1}]"
+def _name(key: str) -> str:
+    """What expressions call the value under a key of `usage_details`."""
+    return f"nullif({{cells}}[{_KEYS.index(key) + 1}], '')"
 
 
-def _first(keys: tuple[str, ...]) -> str:
+def _first(keys: tuple[str, ...], *more: str) -> str:
     """Other spellings of one count: the first that is there."""
-    return f"coalesce({', '.join(_cell(key) for key in keys)})"
+    return f"coalesce({', '.join([*(_name(key) for key in keys), *more])})"
 
 
 def _sum(*terms: str) -> str:
-    return " + ".join(f"coalesce(TRY_CAST({term} AS HUGEINT), 0)" for term in terms)
+    return " + ".join(f"coalesce(TRY_CAST({term} AS BIGINT), 0)" for term in terms)
 
 
-_OLD = {"input": "{prompt_tokens}", "output": "{completion_tokens}", "total": "{total_tokens}"}
-_INPUT_COUNT = f"coalesce({_first(_INPUT)}, {_OLD['input']})"
-_OUTPUT_COUNT = f"coalesce({_first(_OUTPUT)}, {_OLD['output']})"
-_TOTAL_COUNT = f"coalesce({_first(_TOTAL)}, {_OLD['total']})"
-_CACHED_COUNT, _REASONING_COUNT = _first(_CACHED), _first(_REASONING)
-_ALL_WRITTEN = _sum(_first(_WRITTEN), *(_cell(key) for key in _WRITTEN_PARTS))
-_ALL_INPUT = _sum(_INPUT_COUNT, *(_cell(key) for key in _MORE_INPUT))
-_ALL_OUTPUT = _sum(_OUTPUT_COUNT, *(_cell(key) for key in _MORE_OUTPUT), _REASONING_COUNT)
-_ALL_CACHED = f"{_sum(_CACHED_COUNT)} + {_ALL_WRITTEN}"
-_WHOLE = f"({_ALL_INPUT}) + ({_ALL_CACHED}) + ({_ALL_OUTPUT})"
-_TOTAL_SAID = f"TRY_CAST({_TOTAL_COUNT} AS HUGEINT)"
-_HAS_USAGE = f"coalesce({_INPUT_COUNT}, {_OUTPUT_COUNT}, {_TOTAL_COUNT}) IS NOT NULL"
+def _of_counted(total: str) -> str:
+    """A sum over counts known to be whole numbers of some size; zero of others, which a check refuses."""
+    return f"CASE WHEN {{is_counted}} THEN {total} ELSE 0 END"
+
+
+_DIGITS = (
+    f"concat_ws(' ', {', '.join(_name(key) for key in _COUNTS)}, {{prompts}}, {{completions}}, {{totals}})"
+)
+_DERIVED = {
+    "cells": f"json_extract_string(CASE WHEN json_valid({{usage}}) THEN {{usage}} END, [{_PLACES}])",
+    "is_counted": f"regexp_full_match({_DIGITS}, '([0-9]{{1,17}} ?)*')",
+    "input_count": _first(_INPUT, "{prompts}"),
+    "output_count": _first(_OUTPUT, "{completions}"),
+    "total_count": _first(_TOTAL, "{totals}"),
+    "cached": _first(_CACHED),
+    "reasoning": _first(_REASONING),
+    "has_usage": "coalesce({input_count}, {output_count}, {total_count}) IS NOT NULL",
+    "written": _of_counted(_sum(_first(_WRITTEN), *(_name(key) for key in _WRITTEN_PARTS))),
+    "uncached": _of_counted(_sum("{input_count}", *(_name(key) for key in _MORE_INPUT))),
+    "answered": _of_counted(_sum("{output_count}", *(_name(key) for key in _MORE_OUTPUT), "{reasoning}")),
+    "from_cache": _of_counted(f"{_sum('{cached}')} + {{written}}"),
+    "said": _of_counted("TRY_CAST({total_count} AS BIGINT)"),
+    # Input already holds the cached tokens when the rest makes the total without them.
+    "is_inclusive": "coalesce({from_cache} > 0 AND {uncached} + {answered} = {said}, false)",
+    "differs": "coalesce({uncached} + {from_cache} + {answered} <> {said}, false)",
+}
 _IS_OTHER = "coalesce(upper({type}), 'GENERATION') NOT IN ('GENERATION', 'EMBEDDING')"
-# Input already holds the cached tokens when the rest makes the total without them.
-_INCLUSIVE = f"({_ALL_CACHED}) > 0 AND ({_ALL_INPUT}) + ({_ALL_OUTPUT}) = {_TOTAL_SAID}"
 
 _GATEWAYS = sorted(
     {*ALIASES, *(alias for names in ALIASES.values() for alias in names)} - {"qwen", "deepseek"}
@@ -83,7 +95,6 @@ _GATEWAYS = sorted(
 _PREFIX = "split_part({model}, '/', 1)"
 _HAS_GATEWAY = f"contains({{model}}, '/') AND lower({_PREFIX}) IN ({sql.texts(_GATEWAYS)})"
 _RULES = {
-    "amazon": "((us|eu|apac|global)[.])?(anthropic|amazon|meta|cohere|mistral)[.]",
     "openai": "(gpt-[345]|chatgpt-|o[134](-|$)|text-embedding-|davinci|ft:gpt)",
     "anthropic": "claude",
     "google": "gemini-",
@@ -97,6 +108,7 @@ _RULES = {
     "tencent": "hunyuan-",
     "xai": "grok-",
     "mistral": "(mistral-(large|medium|small)|codestral-)",
+    "amazon": "((us|eu|apac|global)[.])?(anthropic|amazon|meta|cohere|mistral)[.]",
 }
 """Which provider a bare model name is taken to mean: its first letters, as a regular expression."""
 
@@ -146,46 +158,45 @@ _FIELDS = (
     Field("time_to_first_token", _either("time_to_first_token")),
     Field("model", _either("provided_model_name", "model")),
     Field("usage", _either("usage_details", "usage")),
-    Field("prompt_tokens", _either("prompt_tokens", "inputUsage", "input_usage")),
-    Field("completion_tokens", _either("completion_tokens", "outputUsage", "output_usage")),
-    Field("total_tokens", _either("total_tokens", "totalUsage", "total_usage")),
+    Field("prompts", ("promptTokens", "prompt_tokens", "inputUsage")),
+    Field("completions", ("completionTokens", "completion_tokens", "outputUsage")),
+    Field("totals", ("totalTokens", "total_tokens", "totalUsage")),
     Field("unit", ("unit",)),
     Field("user_id", _either("user_id")),
     Field("trace_name", _either("trace_name")),
     Field("updated_at", _either("updated_at")),
 )
-_DIGITS = f"concat_ws(' ', {', '.join(_cell(key) for key in _COUNTS)}, {', '.join(_OLD.values())})"
 _CHECKS = (
     Check(
-        f"NOT regexp_full_match({_DIGITS}, '([0-9]{{1,18}} ?)*')",
+        "{model} IS NULL", "model", "the generation names no model", "set the model where the call is traced"
+    ),
+    Check(
+        "NOT {is_counted}",
         "usage_details",
         "a count is not a whole number",
         "write digits only: no separators, decimals or NaN",
     ),
     Check(
-        "{model} IS NULL", "model", "the generation names no model", "set the model where the call is traced"
-    ),
-    Check(
-        f"NOT ({_HAS_USAGE})",
+        "NOT {has_usage}",
         "usage_details",
         "the generation reports no usage",
         "have the integration report usage; tokens are not guessed here",
     ),
     Check(
-        f"upper(coalesce({_cell('unit')}, {{unit}}, 'TOKENS')) <> 'TOKENS'",
+        f"upper(coalesce({_name('unit')}, {{unit}}, 'TOKENS')) <> 'TOKENS'",
         "unit",
         "not counted in tokens",
         "only token usage can be booked",
     ),
 )
 _CHECK_INCLUSIVE = Check(
-    _INCLUSIVE,
+    "{is_inclusive}",
     "usage_details",
     "input already includes the cached tokens: input and output alone make the total",
     "import with --option inclusive_input=subtract to take them out of the input",
 )
 _CHECK_TOTAL = Check(
-    f"{_TOTAL_SAID} <> {_WHOLE}",
+    "{differs} AND NOT {is_inclusive}",
     "usage_details",
     "the parts of the usage do not add up to its total",
     "a part is counted twice, or has a name that is not known here",
@@ -197,10 +208,10 @@ def layouts(options: Mapping[str, str]) -> tuple[Layout, ...]:
     chosen = options["inclusive_input"]
     if chosen not in ("quarantine", "subtract"):
         raise UsageError(f"option inclusive_input={chosen} is not known", remedy="use quarantine or subtract")
-    uncached, total = _ALL_INPUT, _CHECK_TOTAL
-    if chosen == "subtract":
-        uncached = f"({_ALL_INPUT}) - CASE WHEN {_INCLUSIVE} THEN {_ALL_CACHED} ELSE 0 END"
-        total = Check(f"NOT ({_INCLUSIVE}) AND {_CHECK_TOTAL.bad}", total.field, total.reason, total.remedy)
+    subtract = chosen == "subtract"
+    uncached = (
+        "{uncached} - CASE WHEN {is_inclusive} THEN {from_cache} ELSE 0 END" if subtract else "{uncached}"
+    )
     return (
         Layout(
             table="usage",
@@ -216,19 +227,21 @@ def layouts(options: Mapping[str, str]) -> tuple[Layout, ...]:
                     "ELSE {model} END, '?')"
                 ),
                 "uncached_input_tokens": Value(f"CAST({uncached} AS VARCHAR)"),
-                "cached_input_tokens": Value(_CACHED_COUNT),
-                "cache_write_tokens": Value(f"CAST({_ALL_WRITTEN} AS VARCHAR)"),
-                "output_tokens": Value(f"CAST({_ALL_OUTPUT} AS VARCHAR)"),
-                "reasoning_tokens": Value(_REASONING_COUNT),
+                "cached_input_tokens": Value("{cached}"),
+                "cache_write_tokens": Value("CAST({written} AS VARCHAR)"),
+                "output_tokens": Value("CAST({answered} AS VARCHAR)"),
+                "reasoning_tokens": Value("{reasoning}"),
                 "status": Value("CASE WHEN upper({level}) = 'ERROR' THEN 'error' ELSE 'ok' END"),
                 "latency_ms": Value(_milliseconds("start_time", "end_time", "latency")),
                 "ttft_ms": Value(_milliseconds("start_time", "first_token_time", "time_to_first_token")),
             },
             source_id="{id}",
             revision=f"epoch_us({_instant('updated_at')})",
-            skip=f"({_IS_OTHER} AND {_WHOLE} = 0) OR (upper({{level}}) = 'ERROR' AND NOT ({_HAS_USAGE}))",
+            skip=f"({_IS_OTHER} AND {{uncached}} + {{from_cache}} + {{answered}} = 0) "
+            "OR (upper({level}) = 'ERROR' AND NOT {has_usage})",
             skipped_as="observations without usage: spans, events, calls that failed",
-            checks=(*_CHECKS, *(() if chosen == "subtract" else (_CHECK_INCLUSIVE,)), total),
+            checks=(*_CHECKS, *(() if subtract else (_CHECK_INCLUSIVE,)), _CHECK_TOTAL),
+            derived=_DERIVED,
             time_zone="UTC",
             prepare=documents(),
             title="a Langfuse export of observations",

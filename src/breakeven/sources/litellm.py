@@ -208,7 +208,7 @@ def _layouts(options: Mapping[str, str]) -> tuple[Layout, ...]:
 
 def _prepare(path: Path, folder: Path) -> Prepared:
     """A JSON array becomes JSON lines, without prompts and answers; anything else is read as it lies."""
-    return Prepared(json_lines(path, folder, keep=COLUMNS))
+    return Prepared(json_lines(path, folder, keep=COLUMNS, texts=("metadata",)))
 
 
 def _fetch(url: str, options: Mapping[str, str], folder: Path) -> list[Path]:

@@ -17,6 +17,7 @@ Row = dict[str, Any]
 
 _CACHE_HIT_SUFFIX = re.compile(r"_cache_hit[0-9.]+$")
 _LAST_EVENTS = ("response.completed", "response.incomplete", "message_delta", "message_stop")
+_FROM_CACHE = "cached_response"
 _LONGEST_TEXT = 512
 
 
@@ -34,8 +35,7 @@ def logged_row(payload: Mapping[str, Any]) -> Row:
     )
     return row | {
         "call_type": payload.get("call_type"),
-        "model": _text(payload.get("model")),
-        "provider": payload.get("custom_llm_provider"),
+        **_model(payload.get("model"), payload.get("custom_llm_provider")),
         "prompt_tokens": payload.get("prompt_tokens") or counts.get("prompt_tokens", 0),
         "completion_tokens": payload.get("completion_tokens") or counts.get("completion_tokens", 0),
         **{name: counts.get(name, 0) for name in ("cached", "written", "reasoning")},
@@ -58,7 +58,7 @@ def failed_row(request_data: Mapping[str, Any]) -> Row | None:
     now = time.time()
     metadata = _map(request_data.get("metadata")) or _map(request_data.get("litellm_metadata"))
     return _row(answer="", call=call, failed=True, start=now) | {
-        "model": _text(request_data.get("model")),
+        **_model(request_data.get("model"), None),
         "prompt_tokens": 0,
         "completion_tokens": 0,
         "end": now,
@@ -72,6 +72,7 @@ class StreamReader:
     def __init__(self) -> None:
         self.answer = ""
         self.model = ""
+        self.cached = False
         self.counts: dict[str, int] = {}
 
     def read(self, chunk: Any) -> bool:
@@ -94,10 +95,12 @@ class StreamReader:
         row = _row(answer=self.answer, call=call, failed=False, start=start or time.time())
         return row | {
             "call_type": details.get("call_type"),
-            "model": _text(details.get("model") or self.model or request_data.get("model")),
-            "provider": details.get("custom_llm_provider"),
+            **_model(
+                details.get("model") or self.model or request_data.get("model"),
+                details.get("custom_llm_provider"),
+            ),
             **{name: self.counts.get(name, 0) for name in _COUNTS},
-            "cache_hit": details.get("cache_hit") is True,
+            "cache_hit": self.cached or details.get("cache_hit") is True,
             "end": time.time(),
             "first": _seconds(details.get("completion_start_time")),
             "tier": None,
@@ -112,6 +115,9 @@ class StreamReader:
             return bool([event for event in events if self._event(event)])
         if isinstance(chunk, Mapping):
             return self._event(cast("Mapping[str, Any]", chunk))
+        hidden = _map(getattr(chunk, "_hidden_params", None))
+        self.cached |= hidden.get("cache_hit") is True
+        self.cached |= hidden.get("custom_llm_provider") == _FROM_CACHE
         choices = getattr(chunk, "choices", None) or []
         event: dict[str, Any] = {
             "id": getattr(chunk, "id", None),
@@ -166,8 +172,13 @@ def counts_of(usage: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _row(*, answer: str, call: Any, failed: bool, start: Any) -> Row:
-    """The ids of a row. A provider may repeat its ids, a client its calls': together they are one request."""
-    parts = [str(call), f"failed-{start}"] if failed else [answer, str(call or "")]
+    """The ids of a row. A provider may repeat its ids, a client its calls': together they are one request.
+
+    The ids of `/v1/responses` are rewritten on their way out: there the moment of the call stands in.
+    """
+    parts = [answer, str(call or "")]
+    if failed or answer.startswith("resp_"):
+        parts = [str(call or ""), "failed" if failed else "response", str(start)]
     return {
         "id": ":".join(part for part in parts if part),
         "answer": None if failed else answer or None,
@@ -175,6 +186,15 @@ def _row(*, answer: str, call: Any, failed: bool, start: Any) -> Row:
         "status": "failure" if failed else "success",
         "start": start,
     }
+
+
+def _model(model: Any, provider: Any) -> Row:
+    """The model without `provider/` before it, and who serves it."""
+    name = _text(model) or ""
+    before, slash, rest = name.partition("/")
+    if slash and before == (provider or before):
+        return {"model": rest, "provider": before}
+    return {"model": name or None, "provider": provider or None}
 
 
 def _people(metadata: Mapping[str, Any], end_user: Any) -> Row:

@@ -20,12 +20,16 @@ _FIELDS = (
         for name in ("line_item", "project_id", "organization_id", "api_key_id", "quantity", "quantity_unit")
     ),
 )
-_PART = "lower(trim(regexp_extract({line_item}, ',([^,]*)$', 1)))"
-_MODEL = "nullif(trim(regexp_replace({line_item}, ',[^,]*$', '')), {line_item})"
-_TIER = "nullif(regexp_extract(lower({line_item}), '\\b(batch|flex|priority)\\b', 1), '')"
-_TOKEN_CLASS = (
-    f"CASE {_PART} WHEN 'input' THEN 'uncached_input' WHEN 'cached input' THEN 'cached_input' "
+_LAST = "split_part({line_item}, ',', -1)"
+_CLASS = (
+    "CASE {part} WHEN 'input' THEN 'uncached_input' WHEN 'cached input' THEN 'cached_input' "
     "WHEN 'cache write' THEN 'cache_write' WHEN 'output' THEN 'output' END"
+)
+_TIERS = ("batch", "flex", "priority")
+_TIER = (
+    "CASE "
+    + " ".join(f"WHEN contains(lower({{line_item}}), '{tier}') THEN '{tier}'" for tier in _TIERS)
+    + " END"
 )
 _KEYS = ", ".join(
     f"coalesce({{{name}}}, '')"
@@ -50,9 +54,12 @@ def layouts(_: Mapping[str, str]) -> tuple[Layout, ...]:
                 "vendor": Value("'openai'"),
                 "category": Value("'inference_api'"),
                 "charge": Value("CASE WHEN {amount} LIKE '-%' THEN 'credit' ELSE 'usage' END"),
-                "model": Value(f"regexp_replace({_MODEL}, '[ (-]+(batch|flex|priority)[)]?$', '', 'i')"),
-                "token_class": Value(_TOKEN_CLASS),
-                "service_tier": Value(_TIER),
+                "model": Value(
+                    "CASE WHEN {tier} IS NULL THEN {named} "
+                    "ELSE regexp_replace({named}, '[ (-]+(batch|flex|priority)[)]?$', '', 'i') END"
+                ),
+                "token_class": Value(_CLASS),
+                "service_tier": Value("{tier}"),
                 "period_start": Value(_day("{start_time}")),
                 "period_end": Value(_day("{end_time}")),
                 "amount": Value("{exact_amount}"),
@@ -62,7 +69,14 @@ def layouts(_: Mapping[str, str]) -> tuple[Layout, ...]:
             },
             source_id=f"concat_ws('|', {{start_time}}, {_KEYS})",
             revision="TRY_CAST(TRY_CAST({amount} AS DECIMAL(28,9)) * 1000000000 AS BIGINT)",
-            derived={"exact_amount": nine_decimals("{amount}"), "exact_quantity": _QUANTITY},
+            derived={
+                "exact_amount": nine_decimals("{amount}"),
+                "exact_quantity": _QUANTITY,
+                "part": f"CASE WHEN contains({{line_item}}, ',') THEN lower(trim({_LAST})) END",
+                "named": "CASE WHEN {part} IS NOT NULL THEN "
+                f"trim(left({{line_item}}, length({{line_item}}) - length({_LAST}) - 1)) END",
+                "tier": _TIER,
+            },
             prepare=pages(exact=("value", "quantity")),
             title="a costs report of OpenAI",
         ),

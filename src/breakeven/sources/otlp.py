@@ -45,7 +45,7 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
 _PLACES = {name: (field, rank) for field, names in ATTRIBUTES.items() for rank, name in enumerate(names)}
 _PLACES_IN_BYTES = {name.encode(): place for name, place in _PLACES.items()}
 
-_SINGLE = frozenset({"stringValue", "intValue", "doubleValue", "boolValue"})
+_SINGLE_FORMS = frozenset({"stringValue", "intValue", "doubleValue", "boolValue"})
 
 CALLS = frozenset({"chat", "text_completion", "generate_content", "embeddings", "completion", "embedding"})
 """Operations that are one call of a model."""
@@ -135,7 +135,7 @@ def _take_json(record: Record, attributes: object) -> None:
         if rank > ranks.get(field, rank):
             continue
         for form, value in attribute.get("value", {}).items():
-            if form in _SINGLE:
+            if form in _SINGLE_FORMS:
                 ranks[field] = rank
                 _put(record, field, value)
 
@@ -192,47 +192,73 @@ def _span(body: bytes, start: int, end: int, shared: Record) -> Record:
             trace_id = body[first:last]
         elif number == 2:
             span_id = body[first:last]
-        elif number == 7:
+        elif number == 7 and last - first == 8:
             record["start"] = str(int.from_bytes(body[first:last], "little"))
-        elif number == 8:
+        elif number == 8 and last - first == 8:
             record["end"] = str(int.from_bytes(body[first:last], "little"))
         elif number == 15:
             for inner, code, _ in _parts(body, first, last):
                 if inner == -3 and code == 2:
                     record["failed"] = "true"
-    _name(record, trace_id.hex(), span_id.hex())
+    if len(trace_id) == 16 and any(trace_id):
+        record["trace_id"] = trace_id.hex()
+    if len(span_id) == 8 and any(span_id):
+        record["span_id"] = span_id.hex()
     return record
 
 
 def _take_protobuf(record: Record, ranks: dict[str, int], body: bytes, start: int, end: int) -> None:
+    """Keep one attribute, if its key is one of ours."""
     place, value = None, (0, 0)
-    for number, first, last in _parts(body, start, end):
-        if number == 1:
-            place = _PLACES_IN_BYTES.get(body[first:last])
-            if place is None:
-                return
-        elif number == 2:
-            value = first, last
+    # What nearly every attribute looks like, read without the general reader: a short key, then its value.
+    if end - start > 2 and body[start] == 0x0A and body[start + 1] < 128:
+        behind = start + 2 + body[start + 1]
+        place = _PLACES_IN_BYTES.get(body[start + 2 : behind])
+        if place is None:
+            return
+        if behind + 4 <= end and body[behind] == 0x12 and body[behind + 1] == end - behind - 2 < 128:
+            value = behind + 2, end
+    if value[1] == 0:
+        for number, first, last in _parts(body, start, end):
+            if number == 1:
+                place = _PLACES_IN_BYTES.get(body[first:last])
+            elif number == 2:
+                value = first, last
     if place is None:
         return
     field, rank = place
     if rank > ranks.get(field, rank):
         return
-    for number, first, last in _parts(body, *value):
-        if number == 1:
-            try:
-                _put(record, field, body[first:last].decode())
-            except UnicodeDecodeError:
-                raise NotSpansError("a text is not UTF-8") from None
-        elif number == -2:
-            _put(record, field, bool(first))
-        elif number == -3:
-            _put(record, field, first - (1 << 64) if first >> 63 else first)
-        elif number == 4:
-            _put(record, field, struct.unpack_from("<d", body, first)[0])
-        else:
-            continue
+    first, last = value
+    if last - first > 2 and body[first] == 0x0A and body[first + 1] == last - first - 2 < 128:
+        single: object = _text(body[first + 2 : last])
+    else:
+        single = _single(body, first, last)
+    if single is not None:
+        _put(record, field, single)
         ranks[field] = rank
+
+
+def _single(body: bytes, start: int, end: int) -> object:
+    """The single value of an `AnyValue`; None for a list, a map or bytes."""
+    found: object = None
+    for number, first, last in _parts(body, start, end):
+        if number == 1:
+            found = _text(body[first:last])
+        elif number == -2:
+            found = bool(first)
+        elif number == -3:
+            found = first - (1 << 64) if first >> 63 else first
+        elif number == 4 and last - first == 8:
+            found = struct.unpack_from("<d", body, first)[0]
+    return found
+
+
+def _text(raw: bytes) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        raise NotSpansError("a text is not UTF-8") from None
 
 
 def _parts(body: bytes, position: int, end: int) -> Iterator[tuple[int, int, int]]:
@@ -254,7 +280,10 @@ def _parts(body: bytes, position: int, end: int) -> Iterator[tuple[int, int, int
                 yield tag >> 3, position, position + length
                 position += length
             elif kind == 0:
-                value, position = _varint(body, position)
+                value = body[position]
+                position += 1
+                if value > 127:
+                    value, position = _varint(body, position - 1)
                 yield -(tag >> 3), value, 0
             elif kind in (1, 5):
                 width = 8 if kind == 1 else 4

@@ -22,10 +22,10 @@ from breakeven.sources.stripe_objects import (
     FROM_BALANCE,
     NAME,
     USER_OPTION,
-    instant,
     major,
     negated,
     revision,
+    seconds,
     user_field,
 )
 
@@ -59,7 +59,7 @@ _FEES = ("fee", "network_cost", "tax")
 _PAYOUTS = ("payout", "payout_reversal", "topup", "topup_reversal")
 
 
-def _amount(name: str) -> str:
+def _in_major_units(name: str) -> str:
     """SQL of an amount in major units: reports write them so, the API does not."""
     return f"CASE WHEN {{report}} IS NOT NULL THEN {{{name}}} ELSE {major(f'{{{name}}}', '{currency}')} END"
 
@@ -76,11 +76,15 @@ def _category() -> str:
     return f"coalesce({{said_category}}, CASE {cases} {dispute} ELSE {{type}} END)"
 
 
-_CATEGORY = _category()
+DERIVED = {
+    "category": _category(),
+    "money": _in_major_units("amount"),
+    "cost": _in_major_units("fee"),
+}
 
 
 def _is(*categories: str) -> str:
-    return f"({_CATEGORY} IN ({sql.texts(categories)}))"
+    return f"({{category}} IN ({sql.texts(categories)}))"
 
 
 def layouts(options: Mapping[str, str]) -> tuple[Layout, ...]:
@@ -96,28 +100,26 @@ def layouts(options: Mapping[str, str]) -> tuple[Layout, ...]:
         fields=(*FIELDS, user_field(options, "source.metadata")),
         columns={
             **who,
-            "at": Value(instant("{created}")),
+            "at": seconds("{created}"),
             "kind": Value(
                 f"CASE WHEN {is_refund} THEN 'refund' WHEN {_is('dispute')} THEN 'chargeback' ELSE {kind} END"
             ),
             "plan": Value("{description}"),
-            "amount": Value(
-                f"CASE WHEN {_is(*_BACK)} THEN {negated(_amount('amount'))} ELSE {_amount('amount')} END"
-            ),
-            "fee": Value(f"CASE WHEN NOT {_is('charge')} THEN {_amount('fee')} END"),
+            "amount": Value(f"CASE WHEN {_is(*_BACK)} THEN {negated('{money}')} ELSE {{money}} END"),
+            "fee": Value(f"CASE WHEN NOT {_is('charge')} THEN {{cost}} END"),
             "currency": Value("upper({currency})"),
         },
         source_id=f"CASE WHEN {_is('charge')} THEN {{source}} ELSE {{id}} END",
         revision=revision(FROM_BALANCE),
         where=_is(*_PAID, *_BACK),
         is_rest=False,
-        time_zone="UTC",
+        derived=DERIVED,
         prepare=documents(),
         title="Stripe's balance transactions",
         source=NAME,
     )
     of_itself = _is(*_FEES)
-    fee = f"CASE WHEN {of_itself} THEN {negated(_amount('amount'))} ELSE {_amount('fee')} END"
+    fee = f"CASE WHEN {of_itself} THEN {negated('{money}')} ELSE {{cost}} END"
     fees = replace(
         money,
         columns={
@@ -141,9 +143,7 @@ def layouts(options: Mapping[str, str]) -> tuple[Layout, ...]:
             "processor": Value(f"'{NAME}'"),
             "kind": Value(f"CASE WHEN {_is(*_PAYOUTS)} THEN 'payout' ELSE 'adjustment' END"),
             # A payout is counted as it reaches the bank, an adjustment as it reaches the balance.
-            "amount": Value(
-                f"CASE WHEN {_is(*_PAYOUTS)} THEN {negated(_amount('amount'))} ELSE {_amount('amount')} END"
-            ),
+            "amount": Value(f"CASE WHEN {_is(*_PAYOUTS)} THEN {negated('{money}')} ELSE {{money}} END"),
             "currency": money.columns["currency"],
             "reference": Value("coalesce({source}, {id})"),
         },

@@ -18,9 +18,9 @@ from breakeven.sources.stripe_objects import (
     FROM_INVOICE,
     NAME,
     USER_OPTION,
-    instant,
     major,
     negated,
+    seconds,
     user_field,
 )
 
@@ -63,23 +63,26 @@ def layouts(options: Mapping[str, str]) -> tuple[Layout, ...]:
     if options["charges"] not in ("imported", "elsewhere"):
         raise UsageError(f"option charges={options['charges']} is not imported or elsewhere")
     user_field(options)
-    amount, tax = major("{amount}", "{currency}"), major("{tax}", "{currency}")
     layout = Layout(
         table="payments",
         fields=FIELDS,
         columns={
-            "at": Value(instant("{paid_at}")),
+            "at": seconds("{paid_at}"),
             "user_id": Value("coalesce({user}, {customer})"),
             "account_id": Value("{customer}"),
             "kind": Value(f"CASE WHEN {_IS_BACK} THEN 'refund' ELSE {kind_sql('{plan}', options)} END"),
             "plan": Value("{plan}"),
-            "amount": Value(f"CASE WHEN {_IS_BACK} THEN {negated(amount)} ELSE {amount} END"),
-            "tax": Value(f"CASE WHEN {_IS_BACK} THEN {negated(tax)} ELSE {tax} END"),
+            "amount": Value(f"CASE WHEN {_IS_BACK} THEN {negated('{money}')} ELSE {{money}} END"),
+            "tax": Value(f"CASE WHEN {_IS_BACK} THEN {negated('{tax_money}')} ELSE {{tax_money}} END"),
             "currency": Value("upper({currency})"),
-            "service_start": Value(f"CASE WHEN {_TERM} THEN {instant('{start}')} END"),
-            "service_end": Value(f"CASE WHEN {_TERM} THEN {instant('{end}')} END"),
+            "service_start": Value(f"CASE WHEN {_TERM} THEN {{start}} END", unit="s"),
+            "service_end": Value(f"CASE WHEN {_TERM} THEN {{end}} END", unit="s"),
         },
         source_id="{key}",
+        derived={
+            "money": major("{amount}", "{currency}"),
+            "tax_money": major("{tax}", "{currency}"),
+        },
         revision=str(FROM_INVOICE),
         skip="{status} IN ('draft', 'open', 'void', 'uncollectible') "
         "OR ({amount} = '0' AND {takes_place} = 'false' AND {lines_total} = {total})",

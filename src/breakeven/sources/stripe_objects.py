@@ -18,7 +18,7 @@ from collections.abc import Mapping
 
 from breakeven.engine import sql
 from breakeven.errors import UsageError
-from breakeven.ledger.layout import Field
+from breakeven.ledger.layout import Field, Value
 from breakeven.money import MINOR_UNITS
 from breakeven.sources.registry import SourceOption, Words
 
@@ -48,22 +48,28 @@ def major(amount: str, currency: str) -> str:
     [('10.5 (minor units)',)]
     """
     places = MINOR_UNITS | _STRIPES_OWN
-    by_places = {count: sql.texts(code for code in places if places[code] == count) for count in (0, 3)}
+    by_places = {
+        count: sql.text(" ".join(code for code in places if places[code] == count)) for count in (0, 3)
+    }
     unit = (
-        f"CASE WHEN upper({currency}) IN ({by_places[0]}) THEN CAST('1' AS DECIMAL(4,3)) "
-        f"WHEN upper({currency}) IN ({by_places[3]}) THEN CAST('0.001' AS DECIMAL(4,3)) "
+        f"CASE WHEN contains({by_places[0]}, upper({currency})) THEN CAST('1' AS DECIMAL(4,3)) "
+        f"WHEN contains({by_places[3]}, upper({currency})) THEN CAST('0.001' AS DECIMAL(4,3)) "
         "ELSE CAST('0.01' AS DECIMAL(4,3)) END"
     )
+    whole = f"TRY_CAST({amount} AS BIGINT)"
     return (
-        f"CASE WHEN regexp_full_match({amount}, '-?[0-9]{{1,15}}') "
-        f"THEN CAST(CAST({amount} AS DECIMAL(18,0)) * {unit} AS VARCHAR) "
+        f"CASE WHEN CAST({whole} AS VARCHAR) = {amount} AND abs({whole}) < 1000000000000000 "
+        f"THEN CAST(CAST({whole} AS DECIMAL(18,0)) * {unit} AS VARCHAR) "
         f"WHEN {amount} IS NOT NULL THEN {amount} || ' (minor units)' END"
     )
 
 
-def instant(field: str) -> str:
-    """SQL of an instant written as seconds since 1970 (API) or in UTC without an offset (reports)."""
-    return f"coalesce(CAST(TRY(make_timestamptz(TRY_CAST({field} AS BIGINT) * 1000000)) AS VARCHAR), {field})"
+def seconds(field: str) -> Value:
+    """An instant written as seconds since 1970 (API) or in UTC without an offset (reports)."""
+    read = f"CAST(CAST(epoch(TRY_CAST({field} AS TIMESTAMP)) AS BIGINT) AS VARCHAR)"
+    return Value(
+        f"CASE WHEN contains({field}, '-') THEN coalesce({read}, {field}) ELSE {field} END", unit="s"
+    )
 
 
 def negated(number: str) -> str:

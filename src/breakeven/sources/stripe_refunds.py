@@ -17,9 +17,9 @@ from breakeven.sources.stripe_objects import (
     FROM_OBJECT,
     NAME,
     USER_OPTION,
-    instant,
     major,
     revision,
+    seconds,
     user_field,
 )
 
@@ -44,7 +44,7 @@ def layouts(options: Mapping[str, str]) -> tuple[Layout, ...]:
         table="payments",
         fields=(*FIELDS, user_field(options, "metadata", "charge.metadata")),
         columns={
-            "at": Value(instant("{created}")),
+            "at": seconds("{created}"),
             "user_id": Value("coalesce({user}, {customer})"),
             "account_id": Value("{customer}"),
             "kind": Value("'refund'"),
@@ -56,7 +56,6 @@ def layouts(options: Mapping[str, str]) -> tuple[Layout, ...]:
         revision=revision(FROM_OBJECT),
         skip="{transaction} IS NULL AND {id} IS NOT NULL",
         skipped_as="refunds that moved no money (yet)",
-        time_zone="UTC",
         prepare=documents(),
         title="Stripe's refunds",
         source=NAME,

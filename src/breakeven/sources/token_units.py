@@ -16,10 +16,10 @@ def in_tokens(quantity: str, unit: str) -> tuple[str, str]:
     >>> with DuckDBEngine() as engine:
     ...     for unit in ("Tokens", "1K tokens", "1M Tokens", "Hours"):
     ...         engine.rows("SELECT {}, {}".format(*in_tokens("'1.5'", f"'{unit}'")))
-    [('1.5', 'tokens')]
+    [('1.500000000', 'tokens')]
     [('1500.000000000', 'tokens')]
     [('1500000.000000000', 'tokens')]
-    [('1.5', 'Hours')]
+    [('1.500000000', 'Hours')]
     """
     said = f"lower(trim({unit}))"
 
@@ -29,9 +29,12 @@ def in_tokens(quantity: str, unit: str) -> tuple[str, str]:
         )
 
     many = (
-        f"CASE WHEN regexp_full_match({said}, {_THOUSAND}) THEN coalesce({times('1000')}, {quantity}) "
+        f"CASE WHEN NOT contains({said}, 'tok') THEN {quantity} "
+        f"WHEN regexp_full_match({said}, {_THOUSAND}) THEN coalesce({times('1000')}, {quantity}) "
         f"WHEN regexp_full_match({said}, {_MILLION}) THEN coalesce({times('1000000')}, {quantity}) "
         f"ELSE {quantity} END"
     )
     counts_tokens = f"regexp_full_match({said}, {_ONE[:-1]}|{_THOUSAND[1:-1]}|{_MILLION[1:]})"
-    return nine_decimals(many), f"CASE WHEN {counts_tokens} THEN 'tokens' ELSE {unit} END"
+    return nine_decimals(
+        many
+    ), f"CASE WHEN contains({said}, 'tok') AND {counts_tokens} THEN 'tokens' ELSE {unit} END"

@@ -1,9 +1,9 @@
-"""The journal as a Beancount file: opened accounts, balanced entries, and balances that Beancount itself checks."""
+"""The journal as a Beancount file: accounts, balanced entries, and balances that Beancount itself checks."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 
@@ -54,7 +54,7 @@ def beancount_text(account: Account, period: Period, language: Language) -> tupl
 
 
 def _opening(months: list[Month]) -> list[tuple[str, Decimal]]:
-    """What assets, liabilities and equity hold after some months; their result goes to the opening balance."""
+    """What assets, liabilities and equity hold after some months; the result goes to the opening balance."""
     sums: dict[str, Decimal] = defaultdict(Decimal)
     for posting in (posting for month in months for entry in month.entries for posting in entry.postings):
         is_flow = posting.account.startswith(("Income:", "Expenses:"))
@@ -64,7 +64,8 @@ def _opening(months: list[Month]) -> list[tuple[str, Decimal]]:
 
 class _Writer:
     def __init__(self, account: Account, language: Language) -> None:
-        self.language, self.currency = language, account.currency
+        self.language: Language = language
+        self.currency = account.currency
         self.settings = account.books.settings
         self.step = Decimal(1).scaleb(-minor_units(account.currency))
 
@@ -104,15 +105,16 @@ class _Writer:
             is_balance = name in (CASH, CREDITS)
             stated[name] = amount if is_balance else stated[name] + amount
             after = month.period.end.isoformat()
-            yield f"{after} balance {name}  {self._number(stated[name])} ~ {self._number(ZERO)} {self.currency}"
+            exact = f"{self._number(stated[name])} ~ {self._number(ZERO)} {self.currency}"
+            yield f"{after} balance {name}  {exact}"
         yield ""
 
     def transaction(
-        self, day: date, words: Label, legs: list[tuple[str, Decimal]], facts: object
+        self, day: date, words: Label, legs: list[tuple[str, Decimal]], facts: Mapping[str, str]
     ) -> Iterator[str]:
         """One balanced entry with its metadata."""
         yield f"{day.isoformat()} * {_quoted(words.text(self.language))}"
-        for key, value in dict(facts).items():  # type: ignore[call-overload]
+        for key, value in facts.items():
             yield f"  {key}: {_quoted(value)}"
         width = max(len(name) for name, _ in legs)
         for name, amount in legs:

@@ -31,14 +31,15 @@ Category = Literal["Usage", "Purchase", "Adjustment"]
 _KEYS = ("day", "provider", "model", "service_tier", "product", "channel")
 _MILLION = 1_000_000
 REQUESTS = "requests"
+_NO_WORDS = Label("", "")
 
 
 @dataclass(frozen=True)
 class Charge:
     """One charge. Costs are exact, in the statement's currency; `priced` is in the list's own currency.
 
-    `meter` is a token class, `requests` for fees per request, or empty for what has no meter; `price_id` names
-    the price that gave the cost, and is empty for adjustments alone.
+    `meter` is a token class, `requests` for fees per request, or empty for what has no meter; `price_id`
+    names the price that gave the cost, and is empty for adjustments alone.
     """
 
     period: Period
@@ -60,7 +61,7 @@ class Charge:
     price_currency: str = ""
     price_id: str = ""
     invoice_id: str = ""
-    words: Label = Label("", "")
+    words: Label = _NO_WORDS
 
 
 @dataclass
@@ -86,7 +87,7 @@ def charges(account: Account, left_out: LeftOut) -> Iterator[Charge]:
 
 
 def _list_prices(prices: PriceBook) -> PriceBook:
-    """What providers publish: shipped cards first, the books' own only where those know nothing, no discounts."""
+    """What providers publish: shipped cards, the books' own where those know nothing; no discounts."""
     shipped = PriceBook.load([], known_at=prices.known_at)
     known = {card.id for card in shipped.cards}
     own = [replace(card, negotiated=()) for card in prices.cards if card.id not in known]
@@ -131,7 +132,7 @@ def _usage_line(line: dict[str, Any], quote: Quote | Unpriced, month: date) -> U
 
 
 class _Grids:
-    """Where a published price changes at hours or sizes by which our usage is not cut, it cannot be applied."""
+    """A published price that changes at hours or sizes by which our usage is not cut cannot be applied."""
 
     def __init__(self, ours: PriceBook, published: PriceBook) -> None:
         self._ours, self._published = ours.grid("buy"), published.grid("buy")
@@ -181,8 +182,11 @@ def _in_books(account: Account, amount: Decimal, currency: str, month: Period) -
 
 
 def _tags(line: dict[str, Any]) -> tuple[tuple[str, str], ...]:
-    names = ("service_tier", "product", "channel")
-    return tuple((name, str(line[name])) for name in names if line[name])
+    return _said(**{name: line[name] for name in ("service_tier", "product", "channel")})
+
+
+def _said(**tags: str | None) -> tuple[tuple[str, str], ...]:
+    return tuple((name, value) for name, value in tags.items() if value)
 
 
 def _price_id(quote: Quote | Unpriced) -> str:
@@ -225,10 +229,11 @@ def _fleet(account: Account, bucket: int) -> Iterator[Charge]:
     yield from _purchases(account, bucket)
     usage = _priced(account, month, account.prices)
     weights = account.usage.weights
-    grouped = usage.rows.group_by(list(_KEYS), use_threads=False).aggregate(
-        [(name, "sum") for name in CLASSES]
-    )
-    lines = [line for line in grouped.to_pylist() if line["provider"] in usage.own_providers]
+    lines: list[dict[str, Any]] = []
+    if usage.rows.num_rows:
+        sums = [(name, "sum") for name in CLASSES]
+        grouped = usage.rows.group_by(list(_KEYS), use_threads=False).aggregate(sums)
+        lines = [line for line in grouped.to_pylist() if line["provider"] in usage.own_providers]
     lines.sort(key=lambda line: tuple(str(line[name]) for name in _KEYS))
     whole = sum(
         (weights[name] * (line[f"{name}_sum"] or 0) for line in lines for name in CLASSES), Fraction(0)
@@ -266,7 +271,7 @@ def _purchases(account: Account, bucket: int) -> Iterator[Charge]:
                     hours.pool, is_own=True, hours=hours.gpu_hours, list_cost=cost, contracted=cost,
                     billed=cost, price_currency=hours.currency, price_id=f"{hours.pool}/{hours.gpu or 'gpu'}",
                     priced=hours.cost, priced_list=hours.cost,
-                    tags=tuple((k, v) for k, v in (("gpu", hours.gpu), ("commitment", hours.commitment)) if v),
+                    tags=_said(gpu=hours.gpu, commitment=hours.commitment),
                 )  # fmt: skip
     for bill, at, part in account.accruals("gpu"):
         if at == bucket and not recorded and not isinstance(part, NoRate):
@@ -298,9 +303,7 @@ def _with_invoices(account: Account, month: Period, found: list[Charge]) -> Iter
         yield charge
 
 
-def _difference(
-    account: Account, bucket: int, found: list[Charge], fleet: list[Charge]
-) -> Iterator[Charge]:
+def _difference(account: Account, bucket: int, found: list[Charge], fleet: list[Charge]) -> Iterator[Charge]:
     """A closed month stands as it was closed: what the rows have become since is one adjustment."""
     if bucket not in account.stated.closings:
         return

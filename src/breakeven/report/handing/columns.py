@@ -21,7 +21,7 @@ import pyarrow.parquet as parquet
 Kind = Literal["csv", "parquet", "arrow"]
 SUFFIXES: dict[str, Kind] = {".csv": "csv", ".parquet": "parquet", ".arrow": "arrow", ".feather": "arrow"}
 # What a spreadsheet runs as a formula when a text begins with it; full-width signs too.
-_FORMULA = re.compile("^[=+\\-@\t\r＝＋－＠]")  # noqa: RUF001
+_FORMULA = re.compile("^[=+\\-@\t\r＝＋－＠]")
 _BYTE_ORDER_MARK = "\ufeff"  # without it Excel reads UTF-8 as the local code page and spoils Chinese
 
 

@@ -48,7 +48,7 @@ _BETTER = {
 }
 _HOW_TO_READ = (
     Label(
-        "An empty cell has no value: what it needs is absent, which is not zero. A note on the cell says why.",
+        "An empty cell has no value: what it needs is absent, which is not zero. A note on it says why.",
         "空单元格表示没有数值：所需数据缺失，而不是零。单元格批注说明原因。",
     ),
     Label(
@@ -158,7 +158,9 @@ def _notes(account: Account, head: Envelope, sheets: list[Sheet], language: Lang
     known = account.prices.known_at
     prices = f"{account.prices.digest[:16]}" + (f" ({known})" if known else "")
     lines.append(
-        Label(f"Breakeven {__version__}; price book {prices}", f"Breakeven {__version__}；价目 {prices}").text(language)
+        Label(
+            f"Breakeven {__version__}; price book {prices}", f"Breakeven {__version__}；价目 {prices}"
+        ).text(language)
     )
     return lines
 
@@ -169,4 +171,7 @@ def fits(value: Decimal | int) -> bool:
     >>> fits(Decimal("776000000000.25")), fits(Decimal("1234567890123456.78"))
     (True, False)
     """
-    return Decimal(repr(exact_number(value))) == value and len(Decimal(value).normalize().as_tuple().digits) <= 15
+    return (
+        Decimal(repr(exact_number(value))) == value
+        and len(Decimal(value).normalize().as_tuple().digits) <= 15
+    )

@@ -94,7 +94,9 @@ def write_focus(
     with open_columns(path, schema, columns) as write:
         for batch in _batches(found):
             rows += len(batch)
-            arrays = [pa.array([row.get(name) for row in batch], schema.field(name).type) for name in schema.names]
+            arrays = [
+                pa.array([row.get(name) for row in batch], schema.field(name).type) for name in schema.names
+            ]
             write(pa.record_batch(arrays, schema=schema))
     return rows, left_out
 
@@ -221,7 +223,8 @@ def left_out_warning(left_out: LeftOut) -> Warning:
     return Warning(
         "left_out",
         Label(
-            f"{total:,} tokens have no price and stand in no row of this file, since FOCUS has no empty cost: {names}",
+            f"{total:,} tokens have no price and stand in no row of this file, "
+            f"since FOCUS has no empty cost: {names}",
             f"{total:,} 个词元没有价格，不在本文件中，因为 FOCUS 的成本不能为空：{names}",
         ),
     )

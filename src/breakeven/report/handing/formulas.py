@@ -77,8 +77,8 @@ def as_formula(node: Node, cell: Callable[[str], Ref]) -> str:
 def copy_of(cell: Ref) -> str:
     """The same figure as another cell; empty where that one is empty.
 
-    >>> copy_of(Ref(4, 1, "Income"))
-    '=IF(COUNT(\\'Income\\'!B5)<1,"",\\'Income\\'!B5)'
+    >>> copy_of(Ref(4, 1))
+    '=IF(COUNT(B5)<1,"",B5)'
     """
     return f"={_counted([cell], str(cell))}"
 

@@ -111,14 +111,16 @@ class Month:
 
 
 def stated_less_adjusted(account: Account, measure: str, bucket: int) -> Decimal | Missing:
-    """What a month states of a measure without the entries that adjust closed months: they are booked apart."""
+    """What a month states of a measure without entries that adjust closed months: these are booked apart."""
     amount = account.value(measure, bucket)
     if isinstance(amount, Missing) or bucket != account.stated.open_bucket:
         return amount
     return amount - account.stated.adjusted.get(measure, ZERO)
 
 
-def fitted(total: Decimal, exact: Mapping[str, Fraction], currency: str, rest: str) -> list[tuple[str, Decimal]]:
+def fitted(
+    total: Decimal, exact: Mapping[str, Fraction], currency: str, rest: str
+) -> list[tuple[str, Decimal]]:
     """Exact parts, posted, that sum to a total stated elsewhere. A cent goes to the largest; more to `rest`.
 
     >>> fitted(Decimal("10.00"), {"a": Fraction(20, 3), "b": Fraction(10, 3)}, "USD", "rest")

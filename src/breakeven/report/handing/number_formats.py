@@ -63,12 +63,12 @@ _ZH = (
 
 
 def ladder(unit: str, language: Language = "en") -> tuple[Step, ...]:
-    """The steps of large figures, the largest first; none for shares and for prices of one thing.
+    r"""The steps of large figures, the largest first; none for shares and for prices of one thing.
 
     A figure takes the next step when it would round up to it: 99,999,999 is 1亿, never 10000万.
 
     >>> [(int(step.least), step.format) for step in ladder("CNY", "zh")][1:]
-    [(99999500, '"¥"0\\\\.00,,"亿"'), (9999, '"¥"0\\\\.0,"万"')]
+    [(99999500, '"¥"0\\.00,,"亿"'), (9999, '"¥"0\\.0,"万"')]
     """
     if unit == "ratio" or not (is_money(unit) or unit in _WHOLE):
         return ()

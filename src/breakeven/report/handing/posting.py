@@ -48,7 +48,7 @@ def months_of(account: Account) -> list[Month]:
         _receive(account, bucket, month)
         _pay(account, bucket, month, drawn)
         _fund(account, bucket, month)
-        _expire(account, bucket, month, drawn)
+        _expire(account, month, drawn)
         _adjust(account, bucket, month)
         for entry in month.entries:
             for posting in entry.postings:
@@ -189,7 +189,7 @@ def _fund(account: Account, bucket: int, month: Month) -> None:
         month.add(words, legs, measure="funding_cash", tables="funding", kind=fund.kind)
 
 
-def _expire(account: Account, bucket: int, month: Month, drawn: list[Draw]) -> None:
+def _expire(account: Account, month: Month, drawn: list[Draw]) -> None:
     """Credit that ran out unused."""
     for number, fund in enumerate(account.funds):
         if not fund.is_restricted or fund.expires_on is None or fund.expires_on not in month.period:

@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from breakeven.account.account import Account
 from breakeven.account.catalogue import METRICS, TOTAL_LINES
-from breakeven.account.metrics import Amount, Missing, Named, Node, Operation, Positive, on_decimals
+from breakeven.account.metrics import Amount, Measured, Missing, Named, Node, Operation, Positive, on_decimals
 from breakeven.report.handing.formulas import Ref, as_formula, bound, copy_of, sum_of
 from breakeven.report.numbers import unit_label
 from breakeven.report.view_model import Label, Language, Value
@@ -88,7 +88,8 @@ class MonthBlocks:
     """Blocks of metrics by month over several sheets, and where each metric is at home."""
 
     def __init__(self, account: Account, language: Language) -> None:
-        self.account, self.language = account, language
+        self.account = account
+        self.language: Language = language
         self._homes: dict[str, tuple[Sheet, Block, int]] = {}
         self._placed: list[tuple[Sheet, Block, tuple[str, ...], bool]] = []
 
@@ -103,7 +104,8 @@ class MonthBlocks:
         if total:
             headers.append(_TOTAL.text(self.language))
         block = Block(
-            block_id, title.text(self.language), headers, compact=compact, listed=len(metrics), label_columns=2,
+            block_id, title.text(self.language), headers, compact=compact, listed=len(metrics),
+            label_columns=2,
             emphasis=frozenset(row for row, metric in enumerate(metrics) if metric in TOTAL_LINES),
         )  # fmt: skip
         sheet.place(block, len(metrics))
@@ -193,7 +195,7 @@ def _parts(node: Node) -> list[str]:
         case Operation():
             return _parts(node.left) + _parts(node.right)
         case _:
-            return [node.id] if hasattr(node, "id") else []
+            return [node.id] if isinstance(node, Measured) else []
 
 
 def exact_number(value: Decimal | int) -> float | int:

@@ -23,7 +23,7 @@ _ADDED_TOO = ("new_users", "paid_new_users", "unpriced_tokens", "books", "bill",
 
 
 def _metric(metric: str, **columns: str) -> Node:
-    """A metric's tree over a table's columns: `columns` names those that bear another name than the metric."""
+    """A metric's tree over a table's columns; `columns` names those that are called otherwise."""
     node = METRICS[metric].node
     if node is None:
         raise ValueError(f"{metric} is no tree")
@@ -61,14 +61,14 @@ def place_table(sheet: Sheet, table: Table, language: Language) -> None:
     headers = _unique([_header(column, table, language) for column in columns])
     if table.row_units:
         headers.insert(1, Label("Unit", "单位").text(language))
-    totals = len(table.rows) - 1 if table.emphasis == {len(table.rows) - 1} else len(table.rows)
+    totals = len(table.rows) - 1 if table.emphasis == frozenset({len(table.rows) - 1}) else len(table.rows)
     block = Block(
         table.id, table.title.text(language), headers, emphasis=table.emphasis, listed=totals,
         note=table.note.text(language) if table.note else "",
         label_columns=2 if table.row_units else 1,
     )  # fmt: skip
     sheet.place(block, len(table.rows))
-    for number, row in enumerate(table.rows):
+    for number in range(len(table.rows)):
         row_unit = table.row_units[number] if table.row_units else None
         cells = [
             _cell(block, columns, table.rows, number, at, row_unit or column.unit, language)
@@ -100,7 +100,9 @@ def _cell(
     column, row = columns[at], rows[number]
     value = row.get(column.key)
     if unit in WORD_UNITS or isinstance(value, str):
-        text = column.words[value].text(language) if value in column.words else value
+        text = (
+            column.words[value].text(language) if isinstance(value, str) and value in column.words else value
+        )
         return Cell(text, "text")
     places = {each.key: position for position, each in enumerate(columns)}
     if len(columns) == len(block.headers):

@@ -37,7 +37,10 @@ def tables_of(view: View) -> dict[str, pa.Table]:
         found = {view.id: _tidy(view.json_rows, list(view.json_rows[0]))}
     else:
         found = {table.id: _typed(table) for table in view.tables}
-    return {name: table.replace_schema_metadata({**(table.schema.metadata or {}), **head}) for name, table in found.items()}
+    return {
+        name: table.replace_schema_metadata({**(table.schema.metadata or {}), **head})
+        for name, table in found.items()
+    }
 
 
 def _typed(table: Table) -> pa.Table:
@@ -54,7 +57,7 @@ def _typed(table: Table) -> pa.Table:
 
 
 def _long_rows(table: Table) -> list[dict[str, Value]]:
-    """One row per figure; words that stand beside figures (a source, a qualifier) are rows without a value."""
+    """One row per figure; words that stand beside figures (a source, a qualifier) are left out."""
     name, *rest = table.columns
     units = table.row_units or ()
     return [
@@ -67,7 +70,9 @@ def _long_rows(table: Table) -> list[dict[str, Value]]:
 
 def _tidy(rows: Any, keys: list[str]) -> pa.Table:
     fields = [pa.field(key, _SIX_DECIMALS if key == "value" else pa.string()) for key in keys]
-    arrays = [pa.array([_fitting(row.get(field.name), field.type) for row in rows], field.type) for field in fields]
+    arrays = [
+        pa.array([_fitting(row.get(field.name), field.type) for row in rows], field.type) for field in fields
+    ]
     return pa.table(arrays, schema=pa.schema(fields))
 
 

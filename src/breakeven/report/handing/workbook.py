@@ -5,6 +5,7 @@ The file is the same to the byte for the same books, so that two exports can be 
 
 from __future__ import annotations
 
+import io
 import unicodedata
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -30,9 +31,11 @@ _LINE_HEIGHT = 13.5
 def write_workbook(account: Account, path: Path, language: Language) -> dict[str, int]:
     """Write the workbook; returns how many sheets, formulas and cells without a value it has."""
     sheets, head = workbook_sheets(account, language)
+    content = io.BytesIO()
     with xlsxwriter.Workbook(
-        str(path),
+        content,
         {
+            "in_memory": True,
             "strings_to_formulas": False,
             "strings_to_urls": False,
             "default_format_properties": {"font_name": _FONT[language], "font_size": 10, "font_color": _INK},
@@ -50,6 +53,7 @@ def write_workbook(account: Account, path: Path, language: Language) -> dict[str
         writer = _Writer(book, head, language)
         for sheet in sheets:
             writer.write(sheet)
+    path.write_bytes(content.getvalue())
     cells = [cell for sheet in sheets for block in sheet.blocks for row in block.rows for cell in row]
     return {
         "sheets": len(sheets),
@@ -60,7 +64,8 @@ def write_workbook(account: Account, path: Path, language: Language) -> dict[str
 
 class _Writer:
     def __init__(self, book: Any, head: Envelope, language: Language) -> None:
-        self.book, self.head, self.language = book, head, language
+        self.book, self.head = book, head
+        self.language: Language = language
         self._formats: dict[tuple[tuple[str, Any], ...], Any] = {}
 
     def format(self, **properties: Any) -> Any:
@@ -95,11 +100,11 @@ class _Writer:
     def _head(self, page: Any, sheet: Sheet) -> None:
         head = self.head
         said = {
-            "en": f"{head.books} · as of {head.as_of} · time zone {head.time_zone} · currency {head.currency}",
-            "zh": f"{head.books} · 截至 {head.as_of} · 时区 {head.time_zone} · 币种 {head.currency}",
+            "en": f"as of {head.as_of} · time zone {head.time_zone} · currency {head.currency}",
+            "zh": f"截至 {head.as_of} · 时区 {head.time_zone} · 币种 {head.currency}",
         }
         page.write_string(0, 0, sheet.name.text(self.language), self.format(bold=True, font_size=15))
-        page.write_string(1, 0, said[self.language], self.format(font_color="#616e7c"))
+        page.write_string(1, 0, f"{head.books} · {said[self.language]}", self.format(font_color="#616e7c"))
         if head.synthetic:
             page.write_string(2, 0, self._mark(), self.format(bold=True, font_color=_ALARM))
 

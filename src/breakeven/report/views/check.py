@@ -90,6 +90,7 @@ def check_view(account: Account, tolerance: Decimal | None, *, detail: bool = Fa
     account.facts  # noqa: B018
     allowed = ZERO if tolerance is None else tolerance
     lines = compare(account)
+    as_of = envelope(account).as_of
     account = whole_months(account)
     tables: list[Table] = []
     for category in CATEGORIES:
@@ -105,7 +106,7 @@ def check_view(account: Account, tolerance: Decimal | None, *, detail: bool = Fa
     needs = {_TABLES[category] for category in compared if category in _TABLES}
     needs |= {"bills"} if compared - {"payout", "bank", "gpu_allocation"} else set()
     head = envelope(account, needs=needs)
-    head = replace(head, warnings=(*_warnings(account, lines, tolerance), *head.warnings))
+    head = replace(head, as_of=as_of, warnings=(*_warnings(account, lines, tolerance), *head.warnings))
     rows = tuple(_json_row(account, line, allowed) for line in lines)
     view = View("check", Label("Books against bills", "账与账单核对"), head, tuple(tables), rows)
     return view, not any(failed(line, allowed) for line in lines)

@@ -1,4 +1,4 @@
-"""What an export wrote: each file with what it holds, its size and its digest, so that it can be checked on."""
+"""What an export wrote: each file with what it holds, its size and its digest to check it by."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from breakeven.report.view_model import Column, Envelope, Label, Table, View
+from breakeven.report.view_model import Column, Envelope, Label, Table, Value, View
 
 _HOLDS = {
     "sheets": Label("sheets", "张工作表"),
@@ -28,7 +28,7 @@ class Written:
 
 def written_view(files: list[Written], head: Envelope) -> View:
     """The files as a table."""
-    rows = tuple(
+    rows: tuple[dict[str, Value], ...] = tuple(
         {
             "file": str(one.path),
             "format": one.format,
