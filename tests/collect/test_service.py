@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import signal
 import socket
 import time
 
@@ -201,6 +202,16 @@ def test_stopping_waits_for_another_writer(books):
             time.sleep(1.5)
             assert service.process.poll() is None
         assert service.process.wait(60) == 0
+    assert held(books) == ["shop e1"]
+
+
+def test_an_interrupt_books_everything_and_says_that_it_was_one(books):
+    with Collect(books) as service:
+        service.events(event(1))
+        service.process.send_signal(signal.SIGINT)
+        _, said = service.process.communicate(timeout=60)
+        assert service.process.returncode == 130
+        assert "Traceback" not in said
     assert held(books) == ["shop e1"]
 
 

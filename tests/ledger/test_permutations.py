@@ -30,11 +30,9 @@ MATCHING = Matching(
     (MatchRule(("user_id", "model"), 3), MatchRule(("user_id",), 40)),
     ("openai_usage", "anthropic_usage"),
 )
-LAWS = settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+LAWS = settings(max_examples=8, deadline=None, suppress_health_check=QUIET)
+WHOLE_ACCOUNTS = settings(max_examples=2, deadline=None, suppress_health_check=QUIET)
 # A few moments around midnight in Shanghai and in UTC, so that chance brings rows together.
 MOMENTS = [
     f"{day}T{time}" for day in (19, 20, 21)
@@ -106,7 +104,7 @@ def test_the_same_deliveries_give_the_same_books(tmp_path_factory, data):
             for day in ("2024-03-20", "2024-03-21"):
                 held = set(counted(books, [day]))
                 assert held <= set(expected)
-            seen.append((everything(books, "usage"), figures(books)))
+            seen.append(everything(books, "usage"))
     assert seen[0] == seen[1]
 
 
@@ -124,10 +122,10 @@ def template_of(factory):
     return TEMPLATE[0]
 
 
-@LAWS
+@WHOLE_ACCOUNTS
 @given(st.data())
 def test_several_tables_in_any_order(empty_books, data):
-    """Deliveries of three tables, interleaved in any order, some of them twice."""
+    """Deliveries of three tables, interleaved in any order, some of them twice: the same account."""
     parts = [
         (table, rows(table, 3, first=first, day=f"2024-03-{day}") if table == "activity"
          else rows(table, 3, first=first, at=f"2024-03-{day}T10:00:00+08:00"))
@@ -163,10 +161,8 @@ def test_of_contents_under_one_id_the_latest_revision_counts(empty_books, drawn,
         cut = data.draw(st.integers(0, len(order)))
         with playground(empty_books) as (books, folder):
             for number, part in enumerate((order[:cut], order[cut:])):
-                records = [
-                    {**rows("activity", 1)[0], "sessions": sessions, "revision": "" if revision is None else revision}
-                    for revision, sessions in part
-                ]  # fmt: skip
+                row = rows("activity", 1)[0]
+                records = [{**row, "sessions": said, "revision": revision or ""} for revision, said in part]
                 if records:
                     take(books, "activity", write(folder / f"{number}.csv", records))
             [row] = everything(books, "activity")

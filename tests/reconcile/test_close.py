@@ -320,6 +320,31 @@ def test_distinct_users_are_frozen_and_never_booked(books):
     assert entries(books, "user_days") == [("2024-07", "user_days", "late_facts", "1", "2", "1")]
 
 
+def test_forgetting_a_person_leaves_closed_months_as_they_are(closed):
+    from breakeven.ledger.forget import forget
+
+    before = frozen_bytes(closed)
+    assert not forget(open_books(closed.folder), "u1").is_nobody
+    assert frozen_bytes(closed) == before
+    assert stated(closed, "gift_revenue") == {"2024-07": "10.00", "2024-08": "20.00"}
+    assert entries(closed) == []
+    # The files that named the person are gone, and with them the proof; the statement stands.
+    verdict = verify(open_books(closed.folder), JULY)
+    assert (verdict.is_intact, verdict.is_same) == (True, False)
+    assert isinstance(verdict.failure, BooksError)
+
+
+def test_two_processes_close_a_month_once(books):
+    script = "from breakeven.cli.main import main; import sys; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", script, "close", str(books.folder), "2024-07"]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
+    for process in both:
+        process.communicate()
+    assert sorted(process.returncode for process in both)[0] == 0
+    assert [entry.action for entry in Closings(books.folder).log()] == ["close"]
+    assert verify(open_books(books.folder), JULY).is_same
+
+
 # --- Booked once -----------------------------------------------------------------------------------------
 
 

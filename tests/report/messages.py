@@ -17,7 +17,7 @@ from pathlib import Path
 HOLE = "\0"
 FAILURE = {("what", 0), ("cause", None), ("remedy", None)}
 REJECTION = {("reason", 2), ("remedy", 3)}
-ROW_TYPES = ("Cell", "Rule")
+ROW_TYPES = ("Cell", "Rule", "Check")
 CLICK = {"UsageError", "BadParameter", "ClickException", "BadOptionUsage", "BadArgumentUsage"}
 Speakers = dict[str, set[tuple[str, int | None]]]
 """Names of callables with their arguments that people read: keyword, and place if it may be positional."""

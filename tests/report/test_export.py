@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
 from decimal import Decimal
 from pathlib import Path
 
@@ -220,3 +221,22 @@ def test_spark_sees_the_same_table(two_batches):
         assert frame.agg({"output_tokens": "sum"}).collect()[0][0] == 21
     finally:
         spark.stop()
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("export.en.beancount", ("--format", "beancount")),
+        ("export.zh.beancount", ("--format", "beancount", "--lang", "zh")),
+        ("export.focus.csv", ("--format", "focus")),
+        ("export.focus-1.0.csv", ("--format", "focus", "--focus-version", "1.0")),
+        ("export.income.csv", ("--format", "csv", "--no-bom")),
+    ],
+)
+def test_the_published_day_is_handed_on_as_it_was(export, day, tmp_path, name, arguments):
+    out = tmp_path / "out"
+    assert export(day, *arguments, "--out", out)[0] == 0
+    golden = Path(__file__).parent / "golden" / name
+    if os.environ.get("BREAKEVEN_WRITE_GOLDEN"):
+        golden.write_bytes(out.read_bytes())
+    assert out.read_bytes() == golden.read_bytes()

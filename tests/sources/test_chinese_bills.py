@@ -1,4 +1,4 @@
-"""Bills of WeChat Pay and Alipay: signs, totals and encodings as they come; a bill that is not whole is refused."""
+"""Bills of WeChat Pay and Alipay: signs and encodings as they come; a bill that is not whole is refused."""
 
 from __future__ import annotations
 
@@ -73,9 +73,13 @@ def test_a_missing_row_is_refused(tmp_path, name):
 
 @pytest.mark.parametrize(
     ("name", "said", "other"),
-    [("wechat_pay", "`0.29,`0.60%", "`0.28,`0.60%"), ("wechat_pay_funds", "`500.00,`500.00", "`501.00,`500.00"),
-     ("alipay", ",44.00,", ",44.01,"), ("alipay_funds", "-100.00,21.74", "-100.10,21.74")],
-)  # fmt: skip
+    [
+        ("wechat_pay", "`0.29,`0.60%", "`0.28,`0.60%"),
+        ("wechat_pay_funds", "`500.00,`500.00", "`501.00,`500.00"),
+        ("alipay", ",44.00,", ",44.01,"),
+        ("alipay_funds", "-100.00,21.74", "-100.10,21.74"),
+    ],
+)
 def test_other_amounts_than_the_totals_say_are_refused(tmp_path, name, said, other):
     text = text_of(name)
     assert said in text
@@ -95,8 +99,27 @@ def test_a_renamed_column_is_refused(tmp_path, name):
 
 
 def test_a_bill_of_before_api_v3(tmp_path):
-    paid = "`2018-08-21 18:13:12,`wx1,`15,`0,`,`42001,`M1,`o1,`NATIVE,`SUCCESS,`CFT,`CNY,`0.50,`0.00,`0,`0,`0,`0,`,`,`月卡,`,`0.00300,`0.60%"
-    back = "`2018-08-21 19:00:00,`wx1,`15,`0,`,`42001,`M1,`o1,`NATIVE,`REFUND,`CFT,`CNY,`0.00,`0.00,`50001,`R1,`-0.20,`0,`ORIGINAL,`SUCCESS,`月卡,`,`-0.00120,`0.60%"
+    order = ("wx1", "15", "0", "", "42001", "M1", "o1", "NATIVE")
+    paid = (
+        "SUCCESS",
+        "CFT",
+        "CNY",
+        "0.50",
+        "0.00",
+        "0",
+        "0",
+        "0",
+        "0",
+        "",
+        "",
+        "月卡",
+        "",
+        "0.00300",
+        "0.60%",
+    )
+    back = ("REFUND", "CFT", "CNY", "0.00", "0.00", "50001", "R1", "-0.20", "0", "ORIGINAL", "SUCCESS")
+    back += ("月卡", "", "-0.00120", "0.60%")
+    paid, back = ("`" + ",`".join(("2018-08-21 18:13:12", *order, *row)) for row in (paid, back))
     totals = "总交易单数,总交易额,总退款金额,总企业红包退款金额,手续费总金额\n`2,`0.50,`0.20,`0.00,`0.00180"
     rows = booked("wechat_pay", written(tmp_path, "\r\n".join([OLD_HEADER, paid, back, totals])))
     assert [(row["source_id"], row["amount"], row["fee"]) for row in rows] == [
@@ -128,7 +151,7 @@ def test_bytes_that_are_no_text_are_quarantined_alone(tmp_path, name):
     rows = booked(name, written(tmp_path, broken))
     whole = booked(name, written(tmp_path, content))
     assert len(rows) == len(whole)
-    assert [row["reason"] for row in rows if "quarantined" in row][0].startswith("bytes that are not")
+    assert next(row["reason"] for row in rows if "quarantined" in row).startswith("bytes that are not")
 
 
 @pytest.mark.slow

@@ -27,7 +27,7 @@ def test_the_sample_itself_is_accounted_for(folder, workplace):
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_a_damaged_file_never_crashes_a_source(folder, workplace, seed):
     [sample] = folder.glob("sample.*")
     account_for(folder.name, sample, damaged(sample.read_bytes(), Random(seed)), workplace)

@@ -117,10 +117,12 @@ def test_options(tmp_path):
         "gen_ai.usage.output_tokens": 1,
     }
     attributes |= {"gen_ai.usage.cache_read.input_tokens": 25}
-    span = {"traceId": "1" * 32, "spanId": "2" * 16, "startTimeUnixNano": "1724112000000000000", "attributes": [
-        {"key": name, "value": {"intValue": value} if isinstance(value, int) else {"stringValue": value}}
+    listed = [
+        {"key": name, "value": {"intValue" if isinstance(value, int) else "stringValue": value}}
         for name, value in attributes.items()
-    ]}  # fmt: skip
+    ]
+    ids = {"traceId": "1" * 32, "spanId": "2" * 16}
+    span = ids | {"startTimeUnixNano": "1724112000000000000", "attributes": listed}
     path.write_text(json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}) + "\n")
     assert [line["quarantined"] for line in booked("opentelemetry", path)] == ["provider"]
     [row] = booked("opentelemetry", path, provider="self", product="api", input_includes_cached="false")

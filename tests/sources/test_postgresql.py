@@ -26,7 +26,8 @@ needs_server = pytest.mark.skipif(PROGRAMS is None, reason="PostgreSQL is not in
 
 SPEND_LOGS = """
 CREATE TABLE "LiteLLM_SpendLogs" (
-    request_id text PRIMARY KEY, call_type text NOT NULL, api_key text DEFAULT '', spend double precision DEFAULT 0,
+    request_id text PRIMARY KEY, call_type text NOT NULL, api_key text DEFAULT '',
+    spend double precision DEFAULT 0,
     total_tokens int DEFAULT 0, prompt_tokens int DEFAULT 0, completion_tokens int DEFAULT 0,
     "startTime" timestamp(3) NOT NULL, "endTime" timestamp(3) NOT NULL, request_duration_ms int,
     "completionStartTime" timestamp(3), model text DEFAULT '', model_id text, model_group text,
@@ -97,14 +98,10 @@ def test_pulling_again_books_nothing_and_late_rows_are_picked_up(server, logs, t
     again = pull(books, server.url)
     assert sum(result.ingested for result in first) == 9
     assert all(result.already_imported for result in again)
-    insert(
-        logs, request_id="late", call_type="acompletion", startTime="2024-08-05 09:00", endTime="2024-08-05 09:01",
-        model="gpt-4o", custom_llm_provider="openai", prompt_tokens=5, completion_tokens=1, metadata="{}",
-    )  # fmt: skip
-    insert(
-        logs, request_id="next", call_type="acompletion", startTime="2024-10-01 00:00", endTime="2024-10-01 00:01",
-        model="gpt-4o", custom_llm_provider="openai", prompt_tokens=5, completion_tokens=1, metadata="{}",
-    )  # fmt: skip
+    given = {"call_type": "acompletion", "model": "gpt-4o", "custom_llm_provider": "openai", "metadata": "{}"}
+    given |= {"prompt_tokens": 5, "completion_tokens": 1}
+    for name, start in (("late", "2024-08-05 09:00"), ("next", "2024-10-01 00:00")):
+        insert(logs, request_id=name, startTime=start, endTime=start, **given)
     late = pull(books, server.url)
     assert [(one.ingested, one.duplicates) for one in late] == [(1, 9), (1, 0)]
     assert [one.file.rsplit("-", 2)[1:] for one in late] == [["2024", "08.csv"], ["2024", "10.csv"]]
@@ -113,8 +110,8 @@ def test_pulling_again_books_nothing_and_late_rows_are_picked_up(server, logs, t
 @needs_server
 def test_since_leaves_earlier_rows_in_the_database(server, logs, tmp_path):
     books = create_books(tmp_path / "books", name="live")
-    [result] = pull(books, server.url, since="2024-08-06")
-    assert result.rows_read == 0
+    with pytest.raises(InputError, match="no record"):
+        pull(books, server.url, since="2024-08-06")
     [result] = pull(books, server.url, since="2024-08-05")
     assert result.ingested == 9
 
@@ -197,7 +194,8 @@ def test_a_table_of_ours_is_read_by_url(server, logs, tmp_path, capsys):
         "uncached_input_tokens bigint, output_tokens bigint, extra jsonb)"
     )
     logs.execute(
-        "INSERT INTO facts.my_usage VALUES ('a', '2024-08-01 10:00+08', 'openai', 'gpt-4o', 10, 2, '{\"b\": 1}'), "
+        "INSERT INTO facts.my_usage VALUES "
+        "('a', '2024-08-01 10:00+08', 'openai', 'gpt-4o', 10, 2, '{\"b\": 1}'), "
         "('b', '2024-08-02 10:00+00', 'openai', 'gpt-4o', 20, 3, NULL)"
     )
     books = create_books(tmp_path / "books", name="ours")

@@ -122,8 +122,8 @@ def test_an_unnamed_charge_is_taken_when_no_balance_comes_in():
 def test_reports_read_like_the_api(tmp_path):
     report = tmp_path / "report.csv"
     report.write_text(
-        "balance_transaction_id,created_utc,created,currency,gross,fee,net,reporting_category,source_id,description,"
-        "customer_id,payment_metadata[user_id]\n"
+        "balance_transaction_id,created_utc,created,currency,gross,fee,net,reporting_category,source_id,"
+        "description,customer_id,payment_metadata[user_id]\n"
         "txn_1,2024-03-20 10:00:00,2024-03-20 11:00:00,usd,20.00,0.88,19.12,charge,ch_1,Pro,cus_1,u1\n"
     )
     dashboard = tmp_path / "dashboard.csv"

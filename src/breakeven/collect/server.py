@@ -57,7 +57,11 @@ def serve(settings: Settings, listening: Callable[[str, int], None]) -> bool:
     with _alone(settings.books):
         listener = _listener(settings.host, settings.port)
         with listener:
-            return asyncio.run(_serve(settings, listener, listening))
+            signals: list[int] = []
+            well = asyncio.run(_serve(settings, listener, listening, signals))
+        if signal.SIGINT in signals:
+            raise KeyboardInterrupt
+        return well
 
 
 @contextmanager
@@ -108,7 +112,12 @@ def _listener(host: str, port: int) -> socket.socket:
     return listener
 
 
-async def _serve(settings: Settings, listener: socket.socket, listening: Callable[[str, int], None]) -> bool:
+async def _serve(
+    settings: Settings,
+    listener: socket.socket,
+    listening: Callable[[str, int], None],
+    signals: list[int],
+) -> bool:
     import uvicorn
 
     from breakeven.collect.connection import protocol
@@ -132,7 +141,10 @@ async def _serve(settings: Settings, listener: socket.socket, listening: Callabl
     )
     server = uvicorn.Server(config)
     # The server hands a signal on once it has stopped; there is still work to do then.
-    stop = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGTERM, signal.SIGINT)}
+    handlers = {
+        number: signal.signal(number, lambda number, _: signals.append(number))
+        for number in (signal.SIGTERM, signal.SIGINT)
+    }
     booking = asyncio.create_task(booker.run())
     looking = asyncio.create_task(_look(service, server))
     said = asyncio.create_task(_say(server, listener, listening))
@@ -143,9 +155,9 @@ async def _serve(settings: Settings, listener: socket.socket, listening: Callabl
         for task in (looking, said):
             task.cancel()
         await committer.stop()
+        for number, handler in handlers.items():
+            signal.signal(number, handler)  # a second signal ends at once; what waits is safe on disk
         well = await _finish(booking, booker)
-        for number, handler in stop.items():
-            signal.signal(number, handler)
     return well
 
 

@@ -20,7 +20,7 @@ from breakeven.engine.duckdb import DuckDBEngine
 from breakeven.errors import InputError, NoRecords
 from breakeven.ledger.mapping import Mapping
 from breakeven.ledger.pseudonyms import Pseudonyms
-from breakeven.ledger.raw_files import RawFile, keep_rejected, open_raw
+from breakeven.ledger.raw_files import RawFile, count_refused, keep_rejected, open_raw
 from breakeven.ledger.tables import LedgerTable
 from breakeven.ledger.text_files import blank_lines
 from breakeven.ledger.validate import KEPT, SKIPPED, Validated, validate
@@ -95,7 +95,7 @@ def land(
         if pseudonyms is not None:
             engine.execute("UPDATE rejected SET raw = ''")
         if raw.claimed is not None:
-            _refuse_if_cut_off(engine, records, raw.claimed)
+            _refuse_if_cut_off(engine, records, raw)
         ids = f"{sql.text(digest[:12] + ':')} || CAST(_row AS VARCHAR)" if validated.ids_by_row else None
         _name_incoming(engine, relation, ids)
         read, good, first, last, days = _count_keys(engine, table, zone)
@@ -116,8 +116,11 @@ def land(
     return Landed(read + rejected, quarantined, first, last, days, validated.ignored, skipped)
 
 
-def _refuse_if_cut_off(engine: DuckDBEngine, records: str, claimed: int) -> None:
+def _refuse_if_cut_off(engine: DuckDBEngine, records: str, raw: RawFile) -> None:
+    """Raise `InputError` for a file with fewer records than it claims, those the reader refused included."""
+    claimed = raw.claimed or 0
     [(read,)] = engine.rows(f"SELECT count(*) FROM ({records})")
+    read += count_refused(engine, raw)
     if read < claimed:
         raise InputError(
             f"the file says it holds {claimed:,} records, but {read:,} are in it; nothing was imported",

@@ -369,6 +369,14 @@ _REJECT_OPTIONS = (
 )
 
 
+def count_refused(engine: DuckDBEngine, raw: RawFile) -> int:
+    """How many records the reader refused, whoever is to report them. The relation has to be read before."""
+    if raw.text is None:
+        return 0
+    [(lines,)] = engine.rows(f"SELECT count(DISTINCT line) FROM {_REJECTS}")
+    return int(lines)
+
+
 def keep_rejected(engine: DuckDBEngine, raw: RawFile, *, is_ours: bool = True) -> int:
     """Make the table `rejected` (row, field, reason, remedy, raw) of what the reader refused; how many.
 

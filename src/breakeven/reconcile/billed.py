@@ -45,7 +45,7 @@ class Charges:
 
     `usage` is what was charged before conversion, at our rate; `fx` is how much the billed amount, at our
     rate, differs from it. `quantity` is None as soon as one line of usage does not tell it. `by_tier` holds
-    quantity and amount by service tier; it is only of use when every line names its tier.
+    quantity and amount by service tier; it is only of use where the bill names tiers.
     """
 
     usage: Fraction = Fraction(0)
@@ -54,7 +54,7 @@ class Charges:
     by_tier: dict[str, tuple[Fraction, Fraction]] = field(
         default_factory=dict[str, tuple[Fraction, Fraction]]
     )
-    names_tiers: bool = True
+    names_tiers: bool = False
     usage_lines: int = 0
     half_units: Fraction = Fraction(0)
     """Half a minor unit for each line of usage: what rounding can move at most."""
@@ -110,13 +110,18 @@ def parts_of(
                 charged = account.converter.over_month(
                     bill.pricing_amount * share, bill.pricing_currency, month
                 )
-            smallest = Fraction(1, 2 * 10 ** minor_units(bill.currency))
-            half = account.converter.over_month(smallest, bill.currency, month)
+            half = account.converter.over_month(_half_unit(bill), bill.currency, month)
             if isinstance(accrued, NoRate) or isinstance(amount, NoRate) or isinstance(half, NoRate):
                 continue
             before = amount if isinstance(charged, NoRate) else charged
             found.append(Part(bill, bucket, accrued, share, amount, before, half))
     return found
+
+
+def _half_unit(bill: Bill) -> Fraction:
+    """What rounding may have moved in an amount: nothing where it is written finer than its currency."""
+    units = 10 ** minor_units(bill.currency)
+    return Fraction(1, 2 * units) if (bill.amount * units).denominator == 1 else Fraction(0)
 
 
 def _crosses(account: Account, bill: Bill, table: str) -> bool:
@@ -139,7 +144,6 @@ def add_usage(
     charges.usage_lines += 1
     charges.half_units += part.half_unit
     charges.rows.append((bill.source, bill.source_id))
-    charges.names_tiers = charges.names_tiers and bool(bill.service_tier)
     charges.quantity = None if billed is None or charges.quantity is None else charges.quantity + billed
     tier = standard(bill.service_tier)
     held, paid = charges.by_tier.get(tier, (Fraction(0), Fraction(0)))

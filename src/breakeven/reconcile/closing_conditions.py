@@ -19,7 +19,7 @@ from breakeven.reconcile.line import Line
 
 State = Literal["pass", "fail", "note"]
 ConditionId = Literal[
-    "not_closed", "over", "order", "coverage", "values", "unpriced", "unexplained", "quarantine"
+    "not_closed", "over", "order", "coverage", "values", "unpriced", "unexplained", "errors", "quarantine"
 ]
 _STATEMENT_TABLES = ("usage", "payments", "ad_spend", "bills")
 _WHERE_KEPT = ("acquisitions", "activity")
@@ -89,7 +89,7 @@ def of_contents(account: Account, lines: Sequence[Line]) -> list[Condition]:
     """Conditions on what the month holds. The account has this month as its only bucket."""
     return [
         *_coverage(account), *_values(account), *_unpriced(account), *_unexplained(account, lines),
-        *_quarantine(account),
+        *_errors(account, lines), *_quarantine(account),
     ]  # fmt: skip
 
 
@@ -224,6 +224,26 @@ def _unexplained(account: Account, lines: Sequence[Line]) -> list[Condition]:
     return found or [
         Condition("unexplained", "pass", "", "no bill can be compared with the books",
                   "没有可与账目核对的账单", limit=limit)
+    ]  # fmt: skip
+
+
+def _errors(account: Account, lines: Sequence[Line]) -> list[Condition]:
+    """Differences with a known cause that is somebody's error: they are explained, and still worth a look."""
+    found = [(line.errors - abs(line.unexplained), line) for line in lines if line.bill is not None]
+    worst = sorted((pair for pair in found if pair[0]), key=lambda pair: (-pair[0], pair[1].id))
+    if not worst:
+        return []
+    named = "; ".join(
+        f"{_name(line)} {amount:,} {line.currency or account.currency}"
+        for amount, line in worst[:_MOST_NAMED]
+    )
+    period = account.buckets.periods[0].label
+    return [
+        Condition("errors", "note", ", ".join(dict.fromkeys(line.vendor for _, line in worst[:_MOST_NAMED])),
+                  f"explained, but by errors such as requests nobody logged: {named}",
+                  f"已有解释，但原因是差错（如未记录的请求）：{named}",
+                  f"see the causes with `breakeven check --period {period}`",
+                  f"用 `breakeven check --period {period}` 查看原因")
     ]  # fmt: skip
 
 

@@ -20,8 +20,9 @@ from breakeven.reconcile.billed import (
 )
 from breakeven.reconcile.booked import Booked, Cell, booked, tokens_by_day, total
 from breakeven.reconcile.draft import Draft
+from breakeven.reconcile.names import meeting_names
 from breakeven.reconcile.repeated import billed_again
-from breakeven.reconcile.steps import CATEGORY, Group, common_factors, compared, written
+from breakeven.reconcile.steps import CATEGORY, Group, Key, common_factors, compared, written
 
 
 def inference(account: Account) -> list[Draft]:
@@ -72,22 +73,29 @@ def _groups(books: Booked, bucket: int, provider: str, cells: set[Cell], parts: 
     A model that the bill names is billed under its name alone; a model that it does not name belongs to the
     lines without a model, where there are any.
     """
-    charges: dict[tuple[str, str], Charges] = {}
-    for part in parts:
-        if part.bill.charge == "usage":
-            key = (books.names.model(provider, part.bill.model), part.bill.token_class)
-            add_usage(charges.setdefault(key, Charges()), part, tokens_of)
+    usage = [part for part in parts if part.bill.charge == "usage"]
+
+    def said(part: Part) -> str:
+        return books.names.model(provider, part.bill.model)
+
+    meet = meeting_names({cell[2] for cell in cells}, {said(part) for part in usage})
+    # A bill that names service tiers at all names them where they are not the standard one.
+    names_tiers = any(part.bill.service_tier for part in usage)
+    charges: dict[Key, Charges] = {}
+    for part in usage:
+        key = (meet.get(said(part), said(part)), part.bill.token_class)
+        add_usage(charges.setdefault(key, Charges(names_tiers=names_tiers)), part, tokens_of)
     billed = set(charges)
     for part in parts:
         if part.bill.charge != "usage":
-            spread(charges, part, books.names.model(provider, part.bill.model))
+            spread(charges, part, meet.get(said(part), said(part)))
     named = {model for model, _ in billed}
     groups = {
         key: Group(bucket, provider, key, charge, is_billed=key[0] in named)
         for key, charge in sorted(charges.items())
     }
     for cell in sorted(cells):
-        _, _, model, token_class = cell
+        model, token_class = meet.get(cell[2], cell[2]), cell[3]
         tried = [(model, token_class), (model, "")] if model in named else [("", token_class), ("", "")]
         key = next((key for key in tried if key in billed), (model, token_class))
         group = groups.setdefault(key, Group(bucket, provider, key, Charges(), is_billed=key[0] in named))

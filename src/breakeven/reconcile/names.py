@@ -5,6 +5,8 @@ A bill says `gpt-4o-2024-08-06` where usage says `gpt-4o`: both are names of one
 
 from __future__ import annotations
 
+import re
+from collections.abc import Set
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,26 @@ from breakeven.sources.providers import provider_name
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import date
+
+
+_DATED = re.compile(r"[-@](?:\d{4}-\d{2}-\d{2}|\d{8}|\d{6}|\d{4}|latest)$")
+
+
+def meeting_names(booked: Set[str], billed: Set[str]) -> dict[str, str]:
+    """Models that one side names by a dated snapshot and the other does not, by the name they meet under.
+
+    Only names that the other side lacks are looked at: what both sides name is one model as it stands.
+
+    >>> meeting_names({"gpt-4o", "o1"}, {"gpt-4o-2024-08-06", "gpt-4o-2024-11-20", "o1"})["gpt-4o-2024-08-06"]
+    'gpt-4o'
+    """
+    alone = [(booked - billed), (billed - booked)]
+    bases = [{_DATED.sub("", name) for name in side if name} for side in alone]
+    found: dict[str, str] = {}
+    for base in bases[0] & bases[1]:
+        alike = [name for side in alone for name in side if _DATED.sub("", name) == base]
+        found |= dict.fromkeys(alike, min(alike, key=lambda name: (len(name), name)))
+    return found
 
 
 class Names:

@@ -43,7 +43,7 @@ class Group:
     @property
     def is_single(self) -> bool:
         """Whether it holds one token class of one model, so that its mean price is a price."""
-        models = {self.key[0]} if self.key[0] else {cell[2] for cell in self.cells}
+        models = {cell[2] for cell in self.cells}
         classes = {self.key[1]} if self.key[1] else {cell[3] for cell in self.cells}
         return len(models) <= 1 and len(classes) <= 1
 

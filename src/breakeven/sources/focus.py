@@ -117,6 +117,11 @@ def _category(option: str) -> str:
     )
 
 
+def _instant(said: str) -> str:
+    """SQL of an instant as a number, the same however it is written."""
+    return f"coalesce(CAST(TRY(epoch_us(TRY_CAST({said} AS TIMESTAMPTZ))) AS VARCHAR), {said})"
+
+
 def _day(instant: str, *, after: bool = False) -> str:
     """SQL of the UTC day in which an instant lies; with `after`, of the first that begins at it or later."""
     moment = f"TRY(TRY_CAST({instant} AS TIMESTAMPTZ) AT TIME ZONE 'UTC')"
@@ -139,6 +144,8 @@ def layouts(options: Mapping[str, str]) -> tuple[Layout, ...]:
     derived = {
         "said": f"regexp_replace(lower({_SAID}), '[_ /]+', '-', 'g')",
         "about_ai": "coalesce({servicecategory} = 'AI and Machine Learning', false)",
+        "start_instant": _instant("{chargeperiodstart}"),
+        "end_instant": _instant("{chargeperiodend}"),
         "start_day": _day("{chargeperiodstart}"),
         "end_day": _day("coalesce({chargeperiodend}, {billingperiodend})", after=True),
         "exact_amount": nine_decimals("{billedcost}"),
@@ -154,7 +161,8 @@ def layouts(options: Mapping[str, str]) -> tuple[Layout, ...]:
         "WHEN regexp_matches({said}, 'outp|completion|-opt(-|$)') THEN 'output' "
         "WHEN regexp_matches({said}, 'inp|prompt') THEN 'uncached_input' END"
     )
-    keys = ", ".join(f"coalesce({{{_SAME[name]}}}, '')" for name in IDENTITY)
+    instants = {"ChargePeriodStart": "{start_instant}", "ChargePeriodEnd": "{end_instant}"}
+    keys = ", ".join(f"coalesce({instants.get(name, f'{{{_SAME[name]}}}')}, '')" for name in IDENTITY)
     return (
         Layout(
             table="bills",

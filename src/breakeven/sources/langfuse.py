@@ -71,7 +71,7 @@ _DIGITS = (
 )
 _DERIVED = {
     "cells": f"json_extract_string(CASE WHEN json_valid({{usage}}) THEN {{usage}} END, [{_PLACES}])",
-    "is_counted": f"regexp_full_match({_DIGITS}, '([0-9]{{1,17}} ?)*')",
+    "is_counted": f"regexp_full_match({_DIGITS}, '([0-9]{{1,17}}( |$))*')",
     "input_count": _first(_INPUT, "{prompts}"),
     "output_count": _first(_OUTPUT, "{completions}"),
     "total_count": _first(_TOTAL, "{totals}"),

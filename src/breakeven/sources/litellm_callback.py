@@ -6,8 +6,8 @@
 `BREAKEVEN_SPOOL` names the folder; `breakeven import BOOKS FOLDER --source litellm_spool` reads it, also
 while the proxy writes. LiteLLM logs after it has answered, so a proxy that dies in between would lose the
 request. This callback writes a row in the hooks that run before the last bytes leave, and again when LiteLLM
-logs, should that say more. It never raises into the proxy, waits for the disk at most a second, and writes
-ids, counts and times: never a word of a prompt or an answer.
+logs, should that say more. It never raises into the proxy, waits for the disk five seconds at most, and
+writes ids, counts and times: never a word of a prompt or an answer.
 
 Only the standard library and, when a handler is made, LiteLLM are needed.
 """
@@ -29,7 +29,7 @@ from breakeven.sources.litellm_rows import Row, StreamReader, failed_row, logged
 from breakeven.sources.spool import Spool
 
 FOLDER_VARIABLE = "BREAKEVEN_SPOOL"
-_MOST_SECONDS = 1.0
+_MOST_SECONDS = 5.0
 _MOST_REMEMBERED = 20_000
 _log = logging.getLogger("breakeven.spool")
 
@@ -56,10 +56,12 @@ class Recorder:
         return done
 
     async def durable(self, row: Row | None) -> None:
-        """Spool a row and wait until it is on disk, at most a second."""
+        """Spool a row and wait until it is on disk, but not for a disk that hangs."""
         done = self.record(row)
         if done is not None and not done.done():
-            await asyncio.wait([asyncio.wrap_future(done)], timeout=_MOST_SECONDS)
+            _, late = await asyncio.wait([asyncio.wrap_future(done)], timeout=_MOST_SECONDS)
+            if late:
+                _log.warning("breakeven: the spool's disk is slow; an answer left before its row was safe")
 
 
 def _told(row: Row) -> Row:

@@ -37,9 +37,9 @@ FIELDS = (
     Field("currency", ("currency",), required=True),
     Field("said_category", ("reporting_category",)),
     Field("type", ("type",)),
-    Field("source", ("source_id", "source.id", "source")),
+    Field("source", ("source.id", "source_id", "source")),
     Field("description", ("description",)),
-    Field("customer", ("customer_id", "source.customer.id", "source.customer", "Customer ID")),
+    Field("customer", ("source.customer.id", "source.customer", "customer_id", "Customer ID")),
     Field("report", ("gross", "Created (UTC)")),
 )
 _CATEGORY_OF = {

@@ -136,7 +136,11 @@ def upstream() -> Iterator[Upstream]:
 def config(upstream_port: int, *, callback: bool = True) -> str:
     """The proxy's configuration, as YAML that is also JSON."""
     ours = {"api_key": "sk-upstream", "api_base": f"http://127.0.0.1:{upstream_port}/v1"}
-    refused = {"model": "openai/gpt-4o", "api_key": "sk-x", "mock_response": "Exception: refused"}
+    refused = {
+        "model": "openai/gpt-4o",
+        "api_key": "sk-x",
+        "mock_response": "Exception: content_filter_policy",
+    }
     models = {
         "steady": {"model": "openai/steady", **ours},
         "flaky": {"model": "openai/flaky", **ours},
@@ -189,13 +193,16 @@ class Farm:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             assert process.poll() is None, log.read_text(errors="replace")[-3000:]
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
             try:
-                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
                 connection.request("GET", "/health/liveliness")
-                if connection.getresponse().status == 200:
-                    return proxy
+                with connection.getresponse() as response:
+                    if response.status == 200:
+                        return proxy
             except OSError:
                 time.sleep(0.2)
+            finally:
+                connection.close()
         raise AssertionError(f"the proxy did not start:\n{log.read_text(errors='replace')[-3000:]}")
 
     def stop(self) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import gzip
 import json
-from decimal import Decimal
+from fractions import Fraction
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from breakeven import open_account
+from breakeven.engine import sql
+from breakeven.engine.duckdb import DuckDBEngine
 from breakeven.errors import InputError, UsageError
 from breakeven.ledger.books import create_books
 from breakeven.sources.intake import import_from
@@ -51,6 +53,11 @@ def with_columns(tmp_path, rows, name="export.csv"):
 def plain(rows):
     """Rows without where in the file the refused ones stood."""
     return [{name: value for name, value in row.items() if name != "row"} for row in rows]
+
+
+def costs(books):
+    """What each model's tokens cost."""
+    return {cost.key[0]: cost for cost in open_account(books).usage.by("model")}
 
 
 @pytest.fixture
@@ -94,9 +101,8 @@ def test_tokens_that_a_cache_served_are_taken_out_of_the_whole_once(tmp_path):
 def test_an_unknown_model_shows_as_unpriced_not_as_free(tmp_path):
     books = create_books(tmp_path / "books", name="spend", currency="USD")
     import_from(books, find_source("litellm"), SAMPLE, {})
-    usage = open_account(books.folder).usage
-    by_model = {key[0]: priced for key, priced in usage.by(["model"]).items()}
-    assert by_model["house-model-9"].unpriced_tokens == (500, 0, 0, 50)
+    cost = costs(books)["house-model-9"]
+    assert (cost.bought, cost.unpriced_buy_tokens) == (0, 550)
 
 
 def test_what_the_proxys_own_cache_answered_costs_nothing_and_is_seen(tmp_path):
@@ -116,9 +122,16 @@ def test_every_record_is_accounted_for(tmp_path):
     assert (again.already_imported, again.ingested) == (True, 0)
 
 
-def test_requests_under_one_response_id_are_told_apart_by_the_proxys_own():
-    ids = [row["source_id"] for row in booked("litellm", SAMPLE) if row.get("response_id") == "chatcmpl-01"]
-    assert "chatcmpl-01:call-01" in ids or len(ids) == 1  # the matching may count them once, and lists them
+def test_requests_under_one_response_id_are_both_in_the_ledger(tmp_path):
+    """LiteLLM's own table would have kept the first only. Which of them count, the matching says."""
+    books = create_books(tmp_path / "books", name="spend")
+    import_from(books, find_source("litellm"), SAMPLE, {})
+    with DuckDBEngine() as engine:
+        files = sql.texts(file.uri for file in books.files("usage"))
+        stored = engine.rows(
+            f"SELECT source_id FROM read_parquet([{files}]) WHERE response_id = 'chatcmpl-01'"
+        )
+    assert sorted(stored) == [("chatcmpl-01:call-01",), ("chatcmpl-01:call-08",)]
 
 
 def test_quarantine_keeps_no_words(tmp_path):
@@ -172,9 +185,8 @@ def test_a_renamed_column_is_named_and_nothing_is_imported(column, tmp_path):
 def test_an_export_of_nothing_says_so(tmp_path):
     path = tmp_path / "export.csv"
     path.write_text(SAMPLE.read_text().split("\n")[0] + "\n")
-    books = create_books(tmp_path / "books", name="spend")
-    [result] = import_from(books, find_source("litellm"), path, {})
-    assert (result.rows_read, result.ingested) == (0, 0)
+    with pytest.raises(InputError, match="no record"):
+        booked("litellm", path)
 
 
 @pytest.mark.parametrize("form", ["array.json", "indented.json", "page.json"])
@@ -193,9 +205,7 @@ def test_the_same_rows_in_two_forms_are_booked_once(tmp_path):
     import_from(books, find_source("litellm"), SAMPLE, {})
     [second] = import_from(books, find_source("litellm"), tmp_path / "lines.jsonl", {})
     assert (second.ingested, second.duplicates) == (0, 11)
-    assert (
-        sum(row.get("output_tokens", 0) for row in in_books(books)) == 300 + 200 + 50 + 80 + 7 + 9 + 400 + 6
-    )
+    assert sum(row.get("output_tokens", 0) for row in in_books(books)) == 300 + 200 + 50 + 80 + 9 + 400 + 6
 
 
 def test_a_product_is_given_to_all_rows_or_refused():
@@ -207,11 +217,9 @@ def test_a_product_is_given_to_all_rows_or_refused():
 
 
 def test_the_months_cost_is_that_of_the_classes(tmp_path):
-    # claude-3-5-sonnet of 2024: 3.00 in, 0.30 read, 3.75 written, 15.00 out, USD per million.
-    wanted = (
-        Decimal("100") * 3 + Decimal("600") * Decimal("0.30") + Decimal("300") * Decimal("3.75") + 200 * 15
-    )
+    # claude-3-5-sonnet with caching: 3.00 in, 0.30 read, 3.75 written, 15.00 out, USD per million tokens.
+    wanted = 100 * 3 + 600 * Fraction("0.30") + 300 * Fraction("3.75") + 200 * 15
+    (tmp_path / "later.csv").write_text(SAMPLE.read_text().replace("2024-08-05", "2024-08-20"))
     books = create_books(tmp_path / "books", name="spend", currency="USD")
-    import_from(books, find_source("litellm"), SAMPLE, {})
-    by_model = {key[0]: priced for key, priced in open_account(books.folder).usage.by(["model"]).items()}
-    assert by_model["claude-3-5-sonnet-20240620"].amount == wanted / 1_000_000
+    import_from(books, find_source("litellm"), tmp_path / "later.csv", {})
+    assert costs(books)["claude-3-5-sonnet-20240620"].bought == wanted / 1_000_000

@@ -176,9 +176,12 @@ def _present(lines: Iterable[Line]) -> list[Cause]:
 
 
 def _summary(account: Account, category: str, lines: Sequence[Line], tolerance: Decimal) -> Table:
+    # Where nobody sent a bill, there is nothing to compare vendor by vendor.
+    has_bills = any(line.bill is not None for line in lines)
     groups: dict[tuple[int, str, str], list[Line]] = {}
     for line in lines:
-        groups.setdefault((line.bucket, line.vendor, line.currency), []).append(line)
+        vendor = line.vendor if has_bills else ""
+        groups.setdefault((line.bucket, vendor, line.currency), []).append(line)
     causes = _present(lines)
     figures = [name for name in _FIGURES if any(name in line.figures for line in lines)]
     table = _TABLES.get(category)

@@ -25,6 +25,7 @@ _CONDITIONS = {
     "values": Label("lines have values", "各项有数值"),
     "unpriced": Label("tokens have prices", "词元有价格"),
     "unexplained": Label("bills are explained", "账单已解释"),
+    "errors": Label("errors in bills or books", "账单或账目的差错"),
     "quarantine": Label("rows in quarantine", "隔离的行"),
 }
 _STATES = {"pass": Label("passes", "通过"), "fail": Label("FAILS", "未通过"), "note": Label("note", "提示")}
@@ -34,7 +35,11 @@ _ACTIONS = {
     "restate": Label("restated", "重述"),
 }
 _COUNTS = {"yes": Label("yes", "是"), "no": Label("no", "否")}
-_KINDS = {"import": Label("import", "导入"), "undo": Label("undone", "撤销")}
+_KINDS = {
+    "import": Label("import", "导入"),
+    "undo": Label("undone", "撤销"),
+    "forget": Label("person forgotten", "删除个人数据"),
+}
 
 
 def _envelope(books: Books, month: date | None, warnings: tuple[Warning, ...] = ()) -> Envelope:

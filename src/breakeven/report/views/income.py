@@ -69,7 +69,7 @@ def _why_missing(account: Account, lines: tuple[str, ...]) -> Label | None:
     measures = {measure for line in lines for measure in _measures(line)}
     for measure in sorted(measures):
         for bucket in range(len(account.buckets.periods)):
-            amount = account.facts.get(measure, bucket)
+            amount = account.stated.measure(measure, bucket)
             if isinstance(amount, Missing) and not amount.is_gap:
                 reasons.setdefault(amount.en, amount.zh)
     if not reasons:
