@@ -25,8 +25,8 @@ def run(bench: Bench) -> tuple[list[Figure], dict[str, Any]]:
     compared = measure(reconcile, books=books)
     seconds, lines = compared.said["compare_seconds"], compared.said["lines"]
     beside = Label(
-        f"the account alone {alone.process_seconds:.1f} s; with its bills {compared.process_seconds:.1f} s, of "
-        f"which comparing {lines:,} lines took {seconds:.2f} s",
+        f"the account alone {alone.process_seconds:.1f} s; with its bills {compared.process_seconds:.1f} s, "
+        f"of which comparing {lines:,} lines took {seconds:.2f} s",
         f"仅账目 {alone.process_seconds:.1f} 秒；连同账单 {compared.process_seconds:.1f} 秒，"
         f"其中比较 {lines:,} 行用了 {seconds:.2f} 秒",
     )

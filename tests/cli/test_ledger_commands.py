@@ -248,8 +248,11 @@ def test_a_short_list_says_that_it_is_short(run, books, tmp_path):
 
 def test_sources_are_listed_in_both_languages(run):
     assert {"azure", "mooncake"} <= {row["name"] for row in run("sources", "--json").answer["rows"]}
-    assert "by-context" in run("sources").out
-    assert "由共享前缀块" in run("sources", "--lang", "zh").out
+    assert "by-context" in run("sources", "mooncake").out
+    assert "由共享前缀块" in run("sources", "mooncake", "--lang", "zh").out
+    near = run("sources", "moncake")
+    assert near.code == 2
+    assert "mooncake" in near.err
     assert run("sources", "--csv", "--no-bom").out.startswith("name,")
 
 

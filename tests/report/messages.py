@@ -108,6 +108,7 @@ class Scan:
 
     def _spoken(self, module: Module, call: ast.Call) -> Iterator[ast.expr]:
         """The arguments of a call that people read."""
+        yield from (keyword.value for keyword in call.keywords if keyword.arg == "skipped_as")
         function = call.func
         if isinstance(function, ast.Name):
             known = self.speakers[module.path].get(function.id)

@@ -1,4 +1,4 @@
-"""Reports of new users and ad cost, and the mapping files that ship with us: nothing twice, no total as spend."""
+"""Reports of new users and ad cost, and the mappings that ship with us: nothing twice, no total as spend."""
 
 from __future__ import annotations
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from difflib import get_close_matches
+
+import click
 
 from breakeven import __version__
 from breakeven.cli.bilingual import command
 from breakeven.cli.options import Output, output_options
 from breakeven.cli.output import emit, utc_text
-from breakeven.errors import InputError
+from breakeven.errors import InputError, UsageError
 from breakeven.ledger.mapping import read_mapping
 from breakeven.report import view_model
 from breakeven.report.view_model import Column, Envelope, Label, Language, Table, Value, View
@@ -21,6 +24,10 @@ _CACHED = {
     "no": Label("no", "否"),
     "unknown": Label("not recorded", "未记录"),
 }
+_MORE = Label(
+    "Options of a source and what to know of it: breakeven sources NAME",
+    "某一数据源的选项与须知：breakeven sources 名称",
+)
 _NAME = Column("name", Label("Name", "名称"))
 _TABLE = Column("ledger_table", Label("Tables", "表"))
 _MAPPINGS = Label("Mappings: --mapping NAME", "自带映射：--mapping 名称")
@@ -39,17 +46,23 @@ _OPTION_COLUMNS = (
 
 @command(
     "sources",
-    en="Systems whose own files `breakeven import --source NAME` reads. Any other name only labels rows.",
-    zh="`breakeven import --source 名称` 可直接读取的系统。其他名称只作行的标签。",
+    en="Systems whose own files `breakeven import --source NAME` reads. Any other name only labels rows. "
+    "With NAME: its options, and what a reader must know of it.",
+    zh="`breakeven import --source 名称` 可直接读取的系统。其他名称只作行的标签。\n"
+    "给出名称则显示其选项与须知。",
 )
+@click.argument("name", required=False)
 @output_options
-def sources(output: Output) -> None:
+def sources(name: str | None, output: Output) -> None:
     """List what is built in and what installed packages offer."""
+    if name is not None and find_source(name) is None:
+        near = ", ".join(get_close_matches(name, source_names(), 3)) or ", ".join(source_names())
+        raise UsageError(f"there is no source {name!r}", remedy=f"use {near}")
     found: list[Source] = []
     warnings: list[view_model.Warning] = []
-    for name in source_names():
+    for each in source_names() if name is None else [name]:
         try:
-            source = find_source(name)
+            source = find_source(each)
         except InputError as error:
             warnings.append(view_model.Warning("broken_source", Label(str(error), str(error))))
         else:
@@ -58,7 +71,10 @@ def sources(output: Output) -> None:
         f"Breakeven {__version__}", utc_text(datetime.now(UTC)), "UTC", "", warnings=tuple(warnings)
     )
     rows = tuple(_row(source) for source in found)
-    emit(View("sources", _TITLE, envelope, _tables(found, rows, output), json_rows=rows), output)
+    emit(
+        View("sources", _TITLE, envelope, _tables(found, rows, output, one=name is not None), json_rows=rows),
+        output,
+    )
 
 
 def _row(source: Source) -> dict[str, Value]:
@@ -79,15 +95,18 @@ def _row(source: Source) -> dict[str, Value]:
     }
 
 
-def _tables(found: list[Source], rows: tuple[dict[str, Value], ...], output: Output) -> tuple[Table, ...]:
+def _tables(
+    found: list[Source], rows: tuple[dict[str, Value], ...], output: Output, *, one: bool
+) -> tuple[Table, ...]:
     label = Column(f"label_{output.language}", Label("What it is", "说明"))
-    listed = Table(
-        "sources", _TITLE, (_NAME, label, _TABLE, _COVERS[output.language], _INCLUDED, _ORIGIN), rows
-    )
+    covers = _COVERS[output.language]
+    listed = Table("sources", _TITLE, (_NAME, _TABLE, covers, _INCLUDED), rows, note=_MORE)
+    if one:
+        about = Table("sources", _TITLE, (_NAME, label, _TABLE, covers, _INCLUDED, _ORIGIN), rows)
+        return (about, *(_options_table(source, output.language) for source in found))
     if output.format == "csv":
         return (listed,)
-    mappings = Table("mappings", _MAPPINGS, (_NAME, label, _TABLE, _COVERS[output.language]), _mapping_rows())
-    return (listed, mappings, *(_options_table(source, output.language) for source in found))
+    return (listed, Table("mappings", _MAPPINGS, (_NAME, _TABLE, covers, label), _mapping_rows()))
 
 
 def _mapping_rows() -> tuple[dict[str, Value], ...]:

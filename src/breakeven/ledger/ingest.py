@@ -22,7 +22,7 @@ from breakeven.ledger.batch_log import Batch, batches_of, content_id, seen
 from breakeven.ledger.known import Known, find_known, rows_to_write
 from breakeven.ledger.landing import Landed, land, land_nothing
 from breakeven.ledger.lock import cannot_write, writer_lock
-from breakeven.ledger.mapping import SKIPPED_AS, Mapping
+from breakeven.ledger.mapping import Mapping
 from breakeven.ledger.problems import Problem
 from breakeven.ledger.pseudonyms import Pseudonyms
 from breakeven.ledger.quarantine import Quarantine
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str], None]
 PROBLEMS_SHOWN = 1000
+_LEFT_OUT = "lines the mapping leaves out"
 _RETRIES = 20
 _MEMORY_GIB = 1.2
 
@@ -194,7 +195,7 @@ class Importer:
             last_day=landed.last_day,
             ignored_columns=landed.ignored_columns,
             skipped=landed.skipped,
-            skipped_as=self.mapping.layout.skipped_as if self.mapping.layout else SKIPPED_AS,
+            skipped_as=self.mapping.layout.skipped_as if self.mapping.layout else _LEFT_OUT,
         )
         first = engine.arrow_of(f"{_quarantine_rows(result)} LIMIT {PROBLEMS_SHOWN}")
         return replace(result, problems=tuple(Problem(**row) for row in first.to_pylist()))

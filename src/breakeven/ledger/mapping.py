@@ -40,7 +40,6 @@ from breakeven.periods import time_zone
 
 TIME_UNITS = ("iso", "s", "ms", "us", "ns")
 ROW_NUMBER = "row"
-SKIPPED_AS = "lines the mapping leaves out"
 WHOLE_INPUT = "input_tokens"
 MOST_SCALE = 100_000_000
 _FLAGS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}

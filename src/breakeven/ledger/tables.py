@@ -241,7 +241,7 @@ TABLES: dict[str, LedgerTable] = {
                 (
                     "fee < 0 AND kind NOT IN ('refund', 'chargeback')",
                     "fee",
-                    "negative",
+                    "a negative fee of a payment",
                     "only a refund or a chargeback gives a fee back",
                 ),
             ),

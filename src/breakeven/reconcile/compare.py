@@ -20,6 +20,7 @@ CATEGORIES = (
 )  # fmt: skip
 """What is compared, in the order in which it is shown."""
 
+_MEASURED_IN = {"usage": inference, "capacity": fleet, "ad_spend": ads, "payments": fees}
 _EVENTS = ("usage", "activity", "payments", "ad_spend", "acquisitions", "capacity")
 
 
@@ -38,8 +39,18 @@ def compare(account: Account) -> list[Line]:
 
 
 def drafts_of(account: Account) -> list[Draft]:
-    """The comparisons in the statement's currency, in exact fractions."""
-    return [*inference(account), *fleet(account), *ads(account), *fees(account)]
+    """The comparisons in the statement's currency, in exact fractions.
+
+    What a company declares not to measure (`coverage.not_applicable`) is booked from its bills: there is
+    nothing to compare these with.
+    """
+    unmeasured = account.books.settings.not_applicable
+    return [
+        draft
+        for table, comparison in _MEASURED_IN.items()
+        if table not in unmeasured
+        for draft in comparison(account)
+    ]
 
 
 def whole_months(account: Account) -> Account:

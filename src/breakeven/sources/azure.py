@@ -91,6 +91,7 @@ SOURCE = Source(
     name="azure",
     label=Words("Azure public trace of LLM requests", "Azure 公开的 LLM 请求记录"),
     tables=("usage",),
+    covers=Words("requests of public traces, without users", "公开轨迹中的请求，无用户"),
     input_includes_cached=None,
     read=read,
     notes=Words(

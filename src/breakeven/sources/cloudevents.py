@@ -89,7 +89,10 @@ def layouts(options: Mapping[str, str]) -> tuple[Layout, ...]:
             f"option subject={subject} is no column for it", remedy=f"use {' or '.join(_SUBJECTS)}"
         )
     known = ", ".join(f"'{name}'" for name in _NAMES)
-    has_prefix = f"{{provider}} IS NULL AND lower(split_part({{model}}, '/', 1)) IN ({known})"
+    # Asked only of events that name no provider but a model with a slash: most are spared the list.
+    prefixed = f"contains({{model}}, '/') AND lower({_PREFIX}) IN ({known})"
+    said = f"CASE WHEN {{provider}} IS NOT NULL THEN {{provider}} WHEN {prefixed} THEN {_PREFIX} END"
+    bare = f"CASE WHEN {prefixed} THEN substr({{model}}, strpos({{model}}, '/') + 1) ELSE {{model}} END"
     fields = [Field("origin" if name == "source" else name, (name,)) for name in ENVELOPE]
     fields[0] = Field("specversion", ("specversion",), required=True)
     fields += [Field(name, tuple(f"data.{key}" for key in keys)) for name, keys in DATA.items()]
@@ -105,13 +108,8 @@ def layouts(options: Mapping[str, str]) -> tuple[Layout, ...]:
         ),
         "product": Value(product(options)),
         "feature": Value("{feature}"),
-        "provider": Value(
-            f"coalesce(CASE WHEN {has_prefix} THEN {provider_sql(_PREFIX)} "
-            f"ELSE {provider_sql('{provider}')} END, {constant(options, 'provider')})"
-        ),
-        "model": Value(
-            f"CASE WHEN {has_prefix} THEN substr({{model}}, strpos({{model}}, '/') + 1) ELSE {{model}} END"
-        ),
+        "provider": Value(f"coalesce({provider_sql(f'({said})')}, {constant(options, 'provider')})"),
+        "model": Value(f"CASE WHEN {{provider}} IS NOT NULL THEN {{model}} ELSE {bare} END"),
         "service_tier": Value("{service_tier}"),
         "requests": Value(f"CASE WHEN {_OUTPUT} THEN '0' END"),
         input_column(options): Value(

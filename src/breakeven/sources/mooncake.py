@@ -159,6 +159,7 @@ SOURCE = Source(
     name="mooncake",
     label=Words("Mooncake trace of requests to Kimi", "Mooncake 的 Kimi 请求记录"),
     tables=("usage",),
+    covers=Words("requests with the prefixes they share, without users", "请求及其共享前缀，无用户"),
     input_includes_cached=True,
     read=read,
     notes=Words(

@@ -23,6 +23,11 @@ FIELDS = (
 )
 _IS_PAYOUT = "contains({kind}, '提现')"
 _ELSEWHERE = "'交易', '退款', '扣除交易手续费', '退款交易手续费', '退还交易手续费', '退回交易手续费'"
+# A payout is counted as it reaches the bank, an adjustment as it reaches the balance.
+_AMOUNT = (
+    f"CASE WHEN {{direction}} = CASE WHEN {_IS_PAYOUT} THEN '收入' ELSE '支出' END "
+    "THEN '-' || {amount} WHEN {direction} IN ('收入', '支出') THEN {amount} END"
+)
 
 
 def layouts(_options: Mapping[str, str]) -> tuple[Layout, ...]:
@@ -34,11 +39,7 @@ def layouts(_options: Mapping[str, str]) -> tuple[Layout, ...]:
             "at": Value("{at}"),
             "processor": Value(f"'{NAME}'"),
             "kind": Value(f"CASE WHEN {_IS_PAYOUT} THEN 'payout' ELSE 'adjustment' END"),
-            # A payout is counted as it reaches the bank, an adjustment as it reaches the balance.
-            "amount": Value(
-                f"CASE WHEN {{direction}} = CASE WHEN {_IS_PAYOUT} THEN '收入' ELSE '支出' END "
-                "THEN '-' || {amount} WHEN {direction} IN ('收入', '支出') THEN {amount} END"
-            ),
+            "amount": Value(_AMOUNT),
             "currency": Value("'CNY'"),
             "reference": Value("coalesce({reference}, {flow_id})"),
         },
