@@ -115,3 +115,9 @@ def test_a_line_that_does_not_exist_names_those_that_do(run, opened):  # noqa: F
     assert ran.code == 2
     assert "没有这一行" in ran.err
     assert "2024-08/outside/m/output" in ran.err
+
+
+def test_an_invoice_that_is_booked_leads_from_the_statement_to_its_row(run, opened):  # noqa: F811
+    rows = run("rows", opened("ads_against_invoices"), "ads_spend", "--json").answer["rows"]
+    booked = [row["vendor"] for row in rows if row["table"] == "ads_spend.bills"]
+    assert booked == ["kuaishou"]

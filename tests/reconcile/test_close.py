@@ -475,15 +475,18 @@ def test_an_unexplained_bill_is_refused_and_named(tmp_path, monkeypatch):
     from breakeven.reconcile.line import Line
 
     books = two_months(tmp_path / "books")
+    parts = {"unexplained": Decimal(1), "unlogged": Decimal("0.25")}
     lines = [
-        Line(
-            0, "inference_api", "outside", Decimal("3.00"), Decimal("4.00"), parts={"unexplained": Decimal(1)}
-        ),
+        Line(0, "inference_api", "outside", Decimal("2.75"), Decimal("4.00"), parts=parts),
         Line(0, "inference_api", "other", Decimal("96.00"), Decimal("96.00")),
     ]
     monkeypatch.setattr(closing, "compare", lambda account: lines)
-    failed = failing(prepare(books, JULY).conditions)
+    prepared = prepare(books, JULY)
+    failed = failing(prepared.conditions)
     assert failed.keys() == {"unexplained"}
+    [note] = [condition for condition in prepared.conditions if condition.state == "note"]
+    assert note.id == "errors"
+    assert note.found_en.endswith("inference_api outside 0.25 USD")
     assert (failed["unexplained"].measured, failed["unexplained"].subject) == (Decimal("0.01"), "outside")
     assert failed["unexplained"].found_en == (
         "1 USD of 100.00 billed are not explained: inference_api outside +1 USD"
@@ -590,7 +593,7 @@ def test_copied_books_show_and_verify_the_same_elsewhere(closed, tmp_path):
     ):
         environment = {**os.environ, "TZ": zone, "LANG": language, "LC_ALL": language, "COLUMNS": "40"}
         environment.pop("BREAKEVEN_LANG", None)
-        asked = (["--json"], ["--csv"], ["--lang", "en"], ["--lang", "zh"])
+        asked = (["--json"], ["--lang", "zh"])
         shown.append(
             [
                 subprocess.run(

@@ -99,6 +99,10 @@ def test_income_shows_frozen_months_and_the_entries(run, books):
     )
     text = run("income", books.folder).out
     assert "Adjusting entries of closed months, booked in 2024-09" in text
+    book(books, "usage", [usage("2024-09-10", 5)])
+    open_month = [row for row in run("income", books.folder, "--json").answer["rows"] if "own" in row]
+    costs = [(row["own"], row["value"]) for row in open_month if row["metric"] == "inference_api_cost"]
+    assert costs == [("5.00", "9.00")]
     for view in ("overview", "cost", "channels"):
         codes = [one["code"] for one in run(view, books.folder, "--json").answer["warnings"]]
         assert "adjustments" in codes

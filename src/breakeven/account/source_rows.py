@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from breakeven.account.account import Account
+from breakeven.account.acquisition import unreported_ads
 from breakeven.engine import sql
 from breakeven.engine.duckdb import DuckDBEngine
 from breakeven.ledger.tables import TABLES
@@ -31,7 +32,8 @@ def origins(account: Account, measure: str) -> list[Origin]:
     own = account.books.settings.own_providers
     outside = f"provider NOT IN ({sql.texts(own)})" if own else "true"
     if measure.endswith("_spend"):
-        return [Origin("ad_spend", f"kind = {sql.text(measure.removesuffix('_spend'))}")]
+        spend = [Origin("ad_spend", f"kind = {sql.text(measure.removesuffix('_spend'))}")]
+        return spend + _invoiced(account) if measure == "ads_spend" else spend
     known: dict[str, list[Origin]] = {
         "subscription_revenue": [Origin("payments", "kind = 'subscription'", by_service=True)],
         "gift_revenue": [Origin("payments", "kind = 'gift'", by_service=True)],
@@ -69,6 +71,13 @@ def origins(account: Account, measure: str) -> list[Origin]:
     if measure.startswith("day"):
         return [Origin("acquisitions"), Origin("activity")]
     return [Origin("activity")]
+
+
+def _invoiced(account: Account) -> list[Origin]:
+    """Invoices for advertising that are booked because nobody reported the spend."""
+    bills = {(bill.source, bill.source_id) for bill, _, _ in unreported_ads(account, account.buckets)}
+    keys = ", ".join(f"({sql.text(source)}, {sql.text(key)})" for source, key in sorted(bills))
+    return [Origin("bills", f"(source, source_id) IN ({keys})")] if bills else []
 
 
 @dataclass(frozen=True)

@@ -53,9 +53,9 @@ def model_cuts(book: PriceBook) -> tuple[ModelCuts, ...]:
 class UsageCost:
     """One group of usage in one bucket: counts, and exact money in the statement's currency.
 
-    `bought` is None where an exchange rate is absent. `bought_by_class` and
-    `unpriced_by_class` follow `CLASSES`. `weight` is the
-    group's share key for own-fleet cost. `is_own` says who serves it: own GPUs, or a provider with a price.
+    `bought` is None where an exchange rate is absent. `bought_by_class` and `unpriced_by_class` follow
+    `CLASSES`. `weight` is the group's share key for own-fleet cost. `is_own` says who serves it: own GPUs,
+    or a provider with a price.
     """
 
     bucket: int

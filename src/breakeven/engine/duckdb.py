@@ -17,7 +17,11 @@ from breakeven.engine import sql
 from breakeven.engine.session import Corrections, Dialect, LeftOut
 from breakeven.errors import BooksError, InputError
 
-DIALECT = Dialect(sql.name, sql.text)
+DIALECT = Dialect(
+    sql.name,
+    sql.text,
+    lambda columns: "{" + ", ".join(f"{sql.text(column)}: {column}" for column in columns) + "}",
+)
 
 
 class DuckDBEngine:

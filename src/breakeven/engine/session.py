@@ -24,10 +24,14 @@ class Corrections:
 
 @dataclass(frozen=True)
 class Dialect:
-    """How an engine writes names and texts; the rest of what we write for every engine reads the same."""
+    """How an engine writes names, texts and records of columns; all else reads the same in every engine.
+
+    Records compare by their columns in order, and give them by name: `record.column`.
+    """
 
     name: Callable[[str], str]
     text: Callable[[str], str]
+    record: Callable[[Sequence[str]], str]
 
 
 @dataclass(frozen=True)

@@ -328,7 +328,7 @@ def _text(value: str) -> str:
     return f"'{escaped}'"
 
 
-DIALECT = Dialect(_quoted, _text)
+DIALECT = Dialect(_quoted, _text, lambda columns: f"struct({', '.join(columns)})")
 
 
 def _sql_type(kind: pa.DataType) -> str:

@@ -137,7 +137,7 @@ def left_out_sql(rows: str, matching: Matching, dialect: Dialect) -> str:
         f"{extra} FROM {name(rows)})",
         "seen AS (SELECT * FROM standings WHERE is_report = 0 "
         f"AND source_id NOT LIKE {text(FORGOTTEN + '%')})",
-        *_by_response_id(text),
+        *_by_response_id(dialect),
     ]
     found = ["by_response_id"]
     for number, rule in enumerate(matching.rules, 1):
@@ -158,15 +158,21 @@ def _standing(matching: Matching, text: Quote) -> str:
     return f"CASE source {cases} ELSE {len(matching.precedence)} END"
 
 
-def _by_response_id(text: Quote) -> list[str]:
-    """Rows whose id a row of better standing has on the same day or a neighbouring one."""
+def _by_response_id(dialect: Dialect) -> list[str]:
+    """Rows whose id a row of better standing has on the same day or a neighbouring one.
+
+    Nearly all ids have their few rows on one day: those need one pass of grouping. The others are ordered.
+    """
+    text, order = dialect.text, ("standing", "source", "source_id", "at_utc")
     return [
-        "repeated AS (SELECT provider, response_id FROM seen WHERE response_id IS NOT NULL "
+        f"ids AS (SELECT provider, response_id, min({dialect.record(order)}) AS foremost, "
+        "count(*) AS sightings, min(day) AS first_day, max(day) AS last_day FROM seen WHERE response_id IS NOT NULL "
         "GROUP BY provider, response_id HAVING count(*) > 1)",
+        f"plain AS (SELECT * FROM ids WHERE first_day = last_day AND sightings <= {MOST_SIGHTINGS})",
+        f"odd AS (SELECT * FROM ids WHERE first_day <> last_day OR sightings > {MOST_SIGHTINGS})",
         "sighted AS (SELECT seen.*, count(*) OVER "
         "(PARTITION BY seen.provider, seen.response_id, source, day) AS sightings "
-        "FROM seen JOIN repeated ON seen.provider = repeated.provider "
-        "AND seen.response_id = repeated.response_id)",
+        "FROM seen JOIN odd ON seen.provider = odd.provider AND seen.response_id = odd.response_id)",
         "identified AS (SELECT *, row_number() OVER (PARTITION BY provider, response_id, day "
         f"ORDER BY standing, source, source_id) AS place FROM sighted WHERE sightings <= {MOST_SIGHTINGS})",
         # The best row of an id's day stands for that day and its neighbours.
@@ -179,8 +185,13 @@ def _by_response_id(text: Quote) -> list[str]:
         "ORDER BY best.standing, best.source, best.source_id) AS place FROM identified JOIN best "
         "ON identified.provider = best.provider AND identified.response_id = best.response_id "
         "AND identified.day = best.near_day)",
-        f"by_response_id AS (SELECT *, {text(RESPONSE_ID)} AS way FROM rivals "
-        "WHERE place = 1 AND (source <> kept_source OR source_id <> kept_source_id))",
+        "pairs AS (SELECT source, source_id, at_utc, kept_source, kept_source_id, kept_at_utc FROM rivals "
+        "WHERE place = 1 UNION ALL SELECT seen.source, seen.source_id, seen.at_utc, "
+        "plain.foremost.source AS kept_source, plain.foremost.source_id AS kept_source_id, "
+        "plain.foremost.at_utc AS kept_at_utc FROM seen JOIN plain ON seen.provider = plain.provider "
+        "AND seen.response_id = plain.response_id)",
+        f"by_response_id AS (SELECT *, {text(RESPONSE_ID)} AS way FROM pairs "
+        "WHERE source <> kept_source OR source_id <> kept_source_id)",
     ]
 
 

@@ -114,7 +114,11 @@ def test_a_proxy_killed_while_busy_loses_no_answered_request(farm, tmp_path, cap
     assert sum((bought - wanted).values()) <= 6
     assert len(from_cache) == 2
     assert {row["uncached_input_tokens"] + row["output_tokens"] for row in from_cache} == {0}
-    assert Counter(row["status"] for row in rows)["failure"] == refused
+    # Of the requests that were under way when it died, some may have failed before; none of them twice.
+    failed = Counter(row["response_id"] for row in rows if row["status"] == "failure")
+    assert max(failed.values()) == 1
+    refusals = [row for row in rows if row["status"] == "failure" and row["model"] == "gpt-4o"]
+    assert len(refusals) == refused, failed
     for row in succeeded:
         if row["model"] in ("steady", "flaky") and "feature" not in row:
             tokens = [row[f"{name}_tokens"] for name in
