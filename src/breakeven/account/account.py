@@ -26,6 +26,7 @@ from breakeven.account.payments import earned_topups
 from breakeven.account.rollups import Progress, RollupStore
 from breakeven.account.stated import ClosedMonths, Stated, closed_months
 from breakeven.account.usage import CLASSES, PricedUsage, UsageCost, model_cuts, with_bucket
+from breakeven.account.vendors import usage_name
 from breakeven.engine.session import open_engine
 from breakeven.errors import BooksError
 from breakeven.ledger.books import Books
@@ -155,6 +156,21 @@ class Account:
                     month = self.buckets.periods[bucket].first
                     found.append((bill, bucket, self.converter.over_month(part, bill.currency, month)))
         return found
+
+    @cached_property
+    def unlogged_bills(self) -> list[tuple[Bill, int, Fraction | NoRate]]:
+        """Bills for inference that no priced usage stands for: these are booked, the others reconcile."""
+        providers = {str(cost.key[0]) for cost in self.usage.by("provider")}
+        measured = {
+            (str(cost.key[0]), cost.bucket)
+            for cost in self.usage.by("provider")
+            if cost.is_own or cost.unpriced_buy_tokens < sum(cost.counts[name] for name in CLASSES)
+        }
+        return [
+            (bill, bucket, part)
+            for bill, bucket, part in self.accruals("inference_api")
+            if (usage_name(bill.vendor, providers), bucket) not in measured
+        ]
 
     @cached_property
     def fleet_cost(self) -> Tally:

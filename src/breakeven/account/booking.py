@@ -107,15 +107,8 @@ def _usage(account: Account) -> Booked:
         unpriced[bucket] += cost.unpriced_buy_tokens
         unlisted[bucket] += cost.unpriced_sell_tokens
         uncounted[bucket] += cost.counts["uncounted"]
-    measured = {
-        (cost.key[0], cost.bucket)
-        for cost in account.usage.by("provider")
-        if cost.is_own or cost.unpriced_buy_tokens < sum(cost.counts[name] for name in CLASSES)
-    }
-    for bill, bucket, part in account.accruals("inference_api"):
-        # What the books measure and price themselves is not booked again from the bill: that reconciles.
-        if (bill.vendor, bucket) not in measured:
-            bought.add(bucket, part)
+    for _, bucket, part in account.unlogged_bills:
+        bought.add(bucket, part)
     failed = [0] * size
     for cost in account.usage.by("is_failed"):
         failed[cost.bucket] += cost.counts["requests"] if cost.key[0] else 0

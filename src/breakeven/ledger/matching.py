@@ -166,8 +166,8 @@ def _by_response_id(dialect: Dialect) -> list[str]:
     text, order = dialect.text, ("standing", "source", "source_id", "at_utc")
     return [
         f"ids AS (SELECT provider, response_id, min({dialect.record(order)}) AS foremost, "
-        "count(*) AS sightings, min(day) AS first_day, max(day) AS last_day FROM seen WHERE response_id IS NOT NULL "
-        "GROUP BY provider, response_id HAVING count(*) > 1)",
+        "count(*) AS sightings, min(day) AS first_day, max(day) AS last_day FROM seen "
+        "WHERE response_id IS NOT NULL GROUP BY provider, response_id HAVING count(*) > 1)",
         f"plain AS (SELECT * FROM ids WHERE first_day = last_day AND sightings <= {MOST_SIGHTINGS})",
         f"odd AS (SELECT * FROM ids WHERE first_day <> last_day OR sightings > {MOST_SIGHTINGS})",
         "sighted AS (SELECT seen.*, count(*) OVER "

@@ -71,9 +71,14 @@ def open_raw(
         folder = workspace / "prepared"
         folder.mkdir(exist_ok=True)
         prepared = layout.prepare(path, folder)
-        raw = open_raw(
-            engine, prepared.path, replace(mapping, layout=replace(layout, prepare=None)), workspace, ()
-        )
+        try:
+            raw = open_raw(
+                engine, prepared.path, replace(mapping, layout=replace(layout, prepare=None)), workspace, ()
+            )
+        except InputError as error:
+            # People know their file, not the one that was made of it.
+            place = error.where.replace(str(prepared.path), str(path))
+            raise type(error)(error.what, where=place, cause=error.cause, remedy=error.remedy) from error
         return replace(raw, path=path, claimed=prepared.records)
     if head == _PARQUET_MAGIC or ".parquet" in path.suffixes:
         raw = _open_parquet(engine, path, workspace)

@@ -7,6 +7,7 @@ bad row. The first condition that holds names the row's problem; the row is then
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -210,8 +211,12 @@ class _Builder:
                 "this source may count cached tokens apart: set input_includes_cached: false",
             )
         )
-        named = sql.name(WHOLE_INPUT)
-        checks = [Rule(r.bad.replace(named, f"({whole})"), r.field, r.reason, r.remedy) for r in rules]
+        # The whole is no column of the table, so a rule's name for it becomes its expression; a field of the
+        # record that bears the same name (`file."input_tokens"`) stays one.
+        named = re.compile(rf"(?<!file\.){re.escape(sql.name(WHOLE_INPUT))}")
+        checks = [
+            Rule(named.sub(lambda _: f"({whole})", r.bad), r.field, r.reason, r.remedy) for r in rules
+        ]
         # Wider than a count, so that absurd parts cannot overflow before a rule sees them.
         rest = " - ".join([f"CAST({whole} AS HUGEINT)", *(f"coalesce({part}, 0)" for part in parts)])
         return f"TRY_CAST({rest} AS BIGINT)", checks

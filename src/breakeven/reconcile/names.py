@@ -11,9 +11,9 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from breakeven.account.account import Account
+from breakeven.account.vendors import usage_name
 from breakeven.periods import day_start, time_zone
 from breakeven.pricing.quotes import Unpriced
-from breakeven.sources.providers import provider_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,7 +51,7 @@ class Names:
 
     def vendor(self, said: str) -> str:
         """The provider that a bill's vendor is in usage."""
-        return said if said in self._providers else provider_name(said)
+        return usage_name(said, self._providers)
 
     def _model(self, provider: str, said: str) -> str:
         timeline = self._prices.timeline("buy", provider, said) if said else None

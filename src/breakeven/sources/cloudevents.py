@@ -7,11 +7,13 @@ better. Only the keys in `KEPT_DATA` are read; what else `data` holds, prompts i
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
+from breakeven.engine import sql
 from breakeven.errors import InputError, UsageError
 from breakeven.ledger.layout import Check, Field, Layout, Prepared, Value
 from breakeven.sources.otlp import MOST_CHARACTERS
@@ -88,11 +90,12 @@ def layouts(options: Mapping[str, str]) -> tuple[Layout, ...]:
         raise UsageError(
             f"option subject={subject} is no column for it", remedy=f"use {' or '.join(_SUBJECTS)}"
         )
-    known = ", ".join(f"'{name}'" for name in _NAMES)
-    # Asked only of events that name no provider but a model with a slash: most are spared the list.
-    prefixed = f"contains({{model}}, '/') AND lower({_PREFIX}) IN ({known})"
-    said = f"CASE WHEN {{provider}} IS NOT NULL THEN {{provider}} WHEN {prefixed} THEN {_PREFIX} END"
-    bare = f"CASE WHEN {prefixed} THEN substr({{model}}, strpos({{model}}, '/') + 1) ELSE {{model}} END"
+    # One pattern, not a list to go through: `moonshot/moonshot-v1-8k` names a provider, `org/model` none.
+    pattern = sql.text(f"^({'|'.join(map(re.escape, _NAMES))})/")
+    prefix = f"nullif(regexp_extract({{model}}, {pattern}, 1, 'i'), '')"
+    given, implied = provider_sql("{provider}"), provider_sql(prefix)
+    named = f"CASE WHEN {{provider}} IS NOT NULL THEN {given} ELSE {implied} END"
+    bare = f"regexp_replace({{model}}, {pattern}, '', 'i')"
     fields = [Field("origin" if name == "source" else name, (name,)) for name in ENVELOPE]
     fields[0] = Field("specversion", ("specversion",), required=True)
     fields += [Field(name, tuple(f"data.{key}" for key in keys)) for name, keys in DATA.items()]
@@ -108,7 +111,7 @@ def layouts(options: Mapping[str, str]) -> tuple[Layout, ...]:
         ),
         "product": Value(product(options)),
         "feature": Value("{feature}"),
-        "provider": Value(f"coalesce({provider_sql(f'({said})')}, {constant(options, 'provider')})"),
+        "provider": Value(f"coalesce({named}, {constant(options, 'provider')})"),
         "model": Value(f"CASE WHEN {{provider}} IS NOT NULL THEN {{model}} ELSE {bare} END"),
         "service_tier": Value("{service_tier}"),
         "requests": Value(f"CASE WHEN {_OUTPUT} THEN '0' END"),
@@ -143,9 +146,6 @@ def layouts(options: Mapping[str, str]) -> tuple[Layout, ...]:
             title="CloudEvents",
         ),
     )
-
-
-_PREFIX = "split_part({model}, '/', 1)"
 
 
 def kept(event: object) -> dict[str, Any] | None:

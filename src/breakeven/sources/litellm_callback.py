@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import sys
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping
@@ -25,12 +26,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from breakeven.sources.litellm_rows import Row, StreamReader, failed_row, logged_row
+from breakeven.sources.litellm_rows import AnswerReader, Row, failed_row, logged_row
 from breakeven.sources.spool import Spool
 
 FOLDER_VARIABLE = "BREAKEVEN_SPOOL"
 _MOST_SECONDS = 5.0
 _MOST_REMEMBERED = 20_000
+_PROXY = "litellm.proxy.proxy_server"
 _log = logging.getLogger("breakeven.spool")
 
 
@@ -89,12 +91,12 @@ def make_handler(folder: Path) -> Any:
             self,
             data: dict[str, Any],
             user_api_key_dict: Any,  # noqa: ARG002
-            response: Any,  # noqa: ARG002
+            response: Any,
         ) -> None:
             try:
-                details = _call_details(data)
-                payload = details.get("standard_logging_object")
-                await recorder.durable(logged_row(payload) if payload else None)
+                reader = AnswerReader()
+                reader.read(response)
+                await recorder.durable(reader.row(data, _call_details(data)))
             except Exception:
                 _failed_here()
 
@@ -116,7 +118,7 @@ def make_handler(folder: Path) -> Any:
             response: AsyncIterator[Any],
             request_data: dict[str, Any],
         ) -> AsyncIterator[Any]:
-            reader = StreamReader()
+            reader = AnswerReader()
             held: list[Any] = []
             try:
                 async for chunk in response:
@@ -157,7 +159,7 @@ def make_handler(folder: Path) -> Any:
         ) -> None:
             # In a proxy this may be one attempt of several: the failure hook tells what the client got.
             try:
-                if not (kwargs.get("litellm_params") or {}).get("proxy_server_request"):
+                if _PROXY not in sys.modules:
                     recorder.record(logged_row(kwargs["standard_logging_object"]))
             except Exception:
                 _failed_here()

@@ -66,8 +66,8 @@ def failed_row(request_data: Mapping[str, Any]) -> Row | None:
     }
 
 
-class StreamReader:
-    """Looks at the chunks of one streamed answer for its id and its counts; keeps none of them."""
+class AnswerReader:
+    """Looks at an answer, whole or in chunks, for its id and its counts; keeps nothing else of it."""
 
     def __init__(self) -> None:
         self.answer = ""
@@ -83,7 +83,7 @@ class StreamReader:
             return False
 
     def row(self, request_data: Mapping[str, Any], details: Mapping[str, Any]) -> Row | None:
-        """The row of the answer that was streamed; None when its counts were not in the stream."""
+        """The row of the answer; None when neither it nor LiteLLM's own record tells its counts."""
         payload = details.get("standard_logging_object")
         if payload:
             return logged_row(payload)

@@ -200,14 +200,8 @@ def _price_id(quote: Quote | Unpriced) -> str:
 def _unlogged(account: Account, bucket: int) -> Iterator[Charge]:
     """Bills for inference that nobody logged: booked as billed, without a quantity."""
     month = account.buckets.periods[bucket]
-    measured = {
-        cost.key[0]
-        for cost in account.usage.by("provider")
-        if cost.bucket == bucket
-        and (cost.is_own or cost.unpriced_buy_tokens < sum(cost.counts[name] for name in CLASSES))
-    }
-    for bill, at, part in account.accruals("inference_api"):
-        if at == bucket and bill.vendor not in measured and not isinstance(part, NoRate):
+    for bill, at, part in account.unlogged_bills:
+        if at == bucket and not isinstance(part, NoRate):
             yield Charge(
                 bill.period.overlap(month) or month, month, "Usage", bill.vendor, bill.model, list_cost=part,
                 contracted=part, billed=part, effective=part, invoice_id=_invoice_of(bill),

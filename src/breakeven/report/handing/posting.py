@@ -88,8 +88,8 @@ def _by_vendor(account: Account, bucket: int, total: Decimal) -> list[tuple[str,
         exact[account_part(provider)] += Fraction(logged.get(provider, ZERO))
     unlogged = sum((bought for name, bought in logged.items() if name not in providers), ZERO)
     if unlogged:
-        for bill, at, part in account.accruals("inference_api"):
-            if at == bucket and not logged.get(bill.vendor):
+        for bill, at, part in account.unlogged_bills:
+            if at == bucket:
                 exact[account_part(bill.vendor)] += known(part)
     return fitted(total, {name: part for name, part in exact.items() if part}, account.currency, "Unassigned")
 
