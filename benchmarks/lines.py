@@ -43,13 +43,15 @@ class Figure:
 def figure(value: float, unit: Unit) -> str:
     """A value in its unit, short enough for a table.
 
-    >>> figure(812_345, "rows/s"), figure(0.0312, "share"), figure(1234.5, "ratio"), figure(0.62, "s")
-    ('0.81 M rows/s', '3.1 %', '1,234 ×', '0.62 s')
+    >>> figure(812_345, "rows/s"), figure(149_999, "rows/s"), figure(0.0312, "share")
+    ('0.81 M rows/s', '149,999 rows/s', '3.1 %')
+    >>> figure(1234.5, "ratio"), figure(0.62, "s")
+    ('1,234 ×', '0.62 s')
     """
     if unit == "ratio":
         return f"{value:,.0f} ×" if value >= 100 else f"{value:.2f} ×"
     write: dict[str, Callable[[float], str]] = {
-        "rows/s": lambda number: f"{number / 1e6:.2f} M rows/s",
+        "rows/s": lambda number: f"{number / 1e6:.2f} M rows/s" if number >= 5e5 else f"{number:,.0f} rows/s",
         "GiB": lambda number: f"{number:.2f} GiB",
         "share": lambda number: f"{number:.1%}".replace("%", " %"),
         "events/s": lambda number: f"{number:,.0f} events/s",
@@ -127,6 +129,21 @@ LINES: dict[str, Line] = {
         Line(
             "help", "start",
             Label("`breakeven --help`, whole process", "`breakeven --help`，整个进程"), "s", 0.15,
+        ),
+        Line(
+            "sources", "sources",
+            Label("import a source's own file, the slowest source", "导入数据源的原始文件，最慢的一种"),
+            "rows/s", 150_000, faster=True,
+        ),
+        Line(
+            "reconcile", "reconcile",
+            Label("account with every bill compared, against the account", "出账并核对全部账单，相对仅出账"),
+            "ratio", 1.5,
+        ),
+        Line(
+            "close", "close",
+            Label("reconcile and close a month, against the account", "核对并结账一个月，相对仅出账"),
+            "ratio", 1.5,
         ),
         Line(
             "collect_rate", "collect",

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
-from benchmarks.native_files import FIRST, Native, csv_of, template
-from benchmarks.native_pages import bucket_pages
+from benchmarks.native_files import Native, csv_of, template
+from benchmarks.native_pages import anthropic_bucket, bucket_pages, openai_bucket
 
 _DAY = 86_400
 _YEAR_DAYS = 365
 
 _ANTHROPIC_COST = {
-    "currency": "USD", "amount": "<money>78912#", "workspace_id": "wrkspc_<n>",
+    "currency": "USD", "amount": "<money>78912", "workspace_id": "wrkspc_<n>",
     "description": "Claude Sonnet 4 Usage - Input Tokens", "cost_type": "tokens", "context_window": "0-200k",
     "model": "<claude>", "service_tier": "standard", "token_type": "uncached_input_tokens",
 }  # fmt: skip
 _OPENAI_COST = {
-    "object": "organization.costs.result", "amount": {"value": "<money>0000000012", "currency": "usd"},
+    "object": "organization.costs.result", "amount": {"value": "#<money>0000000012", "currency": "usd"},
     "line_item": "<model>, input", "project_id": "proj_<n>", "organization_id": "org-1",
-    "quantity": "<tokens>", "quantity_unit": "tokens",
+    "quantity": "#<tokens>", "quantity_unit": "tokens",
 }  # fmt: skip
 
 _FOCUS = {
@@ -45,51 +43,39 @@ _MACHINES = _FOCUS | {
 _FOCUS_COLUMNS = sorted(_TOKENS)
 
 _INSTALLS = (
-    "Attributed Touch Type,Attributed Touch Time,Install Time,Event Time,Event Name,Event Value,Partner,Media Source,"
-    "Channel,Campaign,Campaign ID,Adset,Cost Model,Cost Value,Cost Currency,Country Code,AppsFlyer ID,"
-    "Customer User ID,Platform,App ID,Is Retargeting,Retargeting Conversion Type"
+    "Attributed Touch Type,Attributed Touch Time,Install Time,Event Time,Event Name,Event Value,Partner,"
+    "Media Source,Channel,Campaign,Campaign ID,Adset,Cost Model,Cost Value,Cost Currency,Country Code,"
+    "AppsFlyer ID,Customer User ID,Platform,App ID,Is Retargeting,Retargeting Conversion Type"
 )
 _BOUGHT = (
-    "click,<day> 00:00:00,<day> <clock>,<day> <clock>,install,,,bytedanceglobal_int,,spring CN <campaign>,c<campaign>,,"
-    "cpi,<money>5678,CNY,CN,1700000000001-<n>,u<n>,android,id123,false,"
+    "click,<day> 00:00:00,<day> <clock>,<day> <clock>,install,,,bytedanceglobal_int,,spring CN <campaign>,"
+    "c<campaign>,,cpi,<money>5678,CNY,CN,1700000000001-<n>,u<n>,android,id123,false,"
 )
-_ORGANIC = (
-    ",,<day> <clock>,<day> <clock>,install,,,organic,,,,,,,,CN,1700000000001-<n>,u<n>,ios,id123,false,"
-)
+_ORGANIC = ",,<day> <clock>,<day> <clock>,install,,,organic,,,,,,,,CN,1700000000001-<n>,u<n>,ios,id123,false,"
 _REPORT = (
     "day,app,app_token,partner_name,campaign_network,campaign_id_network,country_code,currency_code,installs,"
     "impressions,clicks,cost"
 )
 
 
-def _anthropic_bucket(number: int, results: str) -> str:
-    first, last = (f"{datetime.fromtimestamp(FIRST + day * _DAY, UTC):%Y-%m-%dT00:00:00Z}" for day in (number, number + 1))
-    return f'{{"starting_at":"{first}","ending_at":"{last}","results":[{results}]}}'
-
-
-def _openai_bucket(number: int, results: str) -> str:
-    start = FIRST + number * _DAY
-    return (
-        f'    {{\n      "object": "bucket",\n      "start_time": {start},\n      "end_time": {start + _DAY},\n'
-        f'      "results": [\n{results}\n      ]\n    }}'
-    )
-
-
 FILES: dict[str, Native] = {
     "ad_reporting": Native(
         ".csv",
         csv_of(
-            "source_relation,date_day,platform,account_id,account_name,campaign_id,campaign_name,clicks,impressions,"
-            "spend,conversions,conversions_value,currency",
+            "source_relation,date_day,platform,account_id,account_name,campaign_id,campaign_name,clicks,"
+            "impressions,spend,conversions,conversions_value,currency",
             ",<day>,google_ads,111,Assistant,c<n>,Search brand <campaign>,<out>,<tokens>,<money>,5.0,0,USD",
         ),
     ),
     "adjust": Native(
         ".csv",
-        csv_of(_REPORT, "<day>,Assistant,abc123,TikTok,spring <campaign>,c<n>,cn,CNY,<reasoning>,<tokens>,<out>,<money>"),
+        csv_of(
+            _REPORT,
+            "<day>,Assistant,abc123,TikTok,spring <campaign>,c<n>,cn,CNY,<out>,<tokens>,<out>,<money>",
+        ),
     ),
     "anthropic_cost": Native(
-        ".json", bucket_pages(_anthropic_bucket, template(_ANTHROPIC_COST), buckets=_YEAR_DAYS, page=31)
+        ".json", bucket_pages(anthropic_bucket(_DAY), template(_ANTHROPIC_COST), buckets=_YEAR_DAYS, page=31)
     ),
     "appsflyer": Native(
         ".csv",
@@ -132,6 +118,8 @@ FILES: dict[str, Native] = {
     ),
     "openai_costs": Native(
         ".json",
-        bucket_pages(_openai_bucket, template(_OPENAI_COST, 2), buckets=_YEAR_DAYS, page=31, pretty=True),
+        bucket_pages(
+            openai_bucket(_DAY), template(_OPENAI_COST, 2), buckets=_YEAR_DAYS, page=31, pretty=True
+        ),
     ),
-}  # fmt: skip
+}

@@ -35,19 +35,18 @@ class Native:
 
 
 def written(record: Any, indent: int | None = None) -> str:
-    """JSON with places to be filled. A text that begins with one is a bare number, unless `#` is around it.
+    """JSON with places to be filled; a text behind `#` stands bare, as numbers do.
 
-    >>> written({"id": "a-<n>", "tokens": "<tokens>", "start": "<at>.25", "intValue": "#<tokens>#"})
+    >>> written({"id": "a-<n>", "tokens": "#<tokens>", "start": "#<at>.25", "intValue": "<tokens>"})
     '{"id": "a-<n>", "tokens": <tokens>, "start": <at>.25, "intValue": "<tokens>"}'
     """
-    text = json.dumps(record, ensure_ascii=False, indent=indent)
-    return re.sub(r'"(<\w+>[0-9.]*)"', r"\1", text).replace("#", "")
+    return re.sub(r'"#([^"]*)"', r"\1", json.dumps(record, ensure_ascii=False, indent=indent))
 
 
 def template(record: Any, indent: int | None = None) -> str:
     """A JSON record to be filled by `%`.
 
-    >>> template({"id": "a-<n>", "tokens": "<tokens>", "rate": "5%"}) % {"n": 1, "tokens": 20}
+    >>> template({"id": "a-<n>", "tokens": "#<tokens>", "rate": "5%"}) % {"n": 1, "tokens": 20}
     '{"id": "a-1", "tokens": 20, "rate": "5%"}'
     """
     return lined(written(record, indent))

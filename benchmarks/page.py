@@ -14,6 +14,9 @@ Results = dict[str, Any]
 """What `results.json` holds: `machine`, `users`, `rows`, and under `groups` figures, details and the day."""
 
 _HEAD = Label("| work | measured | target | met | beside it |", "| 工作 | 实测 | 目标 | 达标 | 参照 |")
+_SOURCES_HEAD = Label(
+    "| source | rows | rows/s | MB | MB/s | met |", "| 数据源 | 行数 | 行/秒 | MB | MB/秒 | 达标 |"
+)
 _MET = {True: Label("yes", "是"), False: Label("**no**", "**否**"), None: Label("not measured", "未测")}
 _VERSIONS = ("duckdb", "deltalake", "pyarrow", "ibis-framework", "genai-prices")
 
@@ -32,6 +35,7 @@ def page(results: Results, language: Language) -> str:
         rows=", ".join(f"{count:,}" for count in results["rows"].values()),
         table=_table(results, language),
         verdict=_verdict(results, language),
+        sources=_sources_table(results, language),
         notes=_large_import(results).text(language),
     )
     return filled.rstrip() + "\n"
@@ -78,6 +82,23 @@ def _verdict(results: Results, language: Language) -> str:
     if not missed:
         return Label("Every figure measured meets its target.", "所测数字均达到目标。").text(language)
     return Label(f"Missed: {'; '.join(missed)}.", f"未达到目标：{'；'.join(missed)}。").text(language)
+
+
+def _sources_table(results: Results, language: Language) -> str:
+    """Every source with its own rate, the slowest first."""
+    group = results["groups"].get("sources")
+    if group is None:
+        return Label("Not measured.", "未测。").text(language)
+    found: dict[str, dict[str, Any]] = group["details"]["sources"]
+    rows = [_SOURCES_HEAD.text(language), "|---|---:|---:|---:|---:|---|"]
+    for name in sorted(found, key=lambda name: found[name]["records_per_s"]):
+        one = found[name]
+        met = _MET[LINES["sources"].is_met(one["records_per_s"])].text(language)
+        rows.append(
+            f"| `{name}` | {one['records']:,} | {one['records_per_s']:,.0f} | {one['megabytes']:,.0f} | "
+            f"{one['megabytes_per_s']:,.0f} | {met} |"
+        )
+    return "\n".join(rows)
 
 
 def _large_import(results: Results) -> Label:

@@ -68,6 +68,7 @@ def test_the_rows_that_count(engine: Engine, sighted: Books) -> None:
 
 
 @pytest.mark.spark
+@pytest.mark.slow
 def test_spark_gives_the_rollups_of_duckdb(sighted: Books, spark: SparkEngine, tmp_path: Path) -> None:
     embedded = rollups_of(sighted, "duckdb", tmp_path / "duckdb")
     on_spark = rollups_of(sighted, "spark", tmp_path / "spark")
@@ -76,13 +77,13 @@ def test_spark_gives_the_rollups_of_duckdb(sighted: Books, spark: SparkEngine, t
         assert multiset(on_spark[name]) == multiset(rows), name
 
 
-def test_a_late_file_of_a_neighbouring_day_is_heeded(engine_name: str, tmp_path: Path) -> None:
+def test_a_late_file_of_a_neighbouring_day_is_heeded(tmp_path: Path) -> None:
     books = new_books(tmp_path / "books", matching={"precedence": ("late",)})
     cache = tmp_path / "cache"
     cache.mkdir()
 
     def refreshed() -> tuple[Rollups, int]:
-        store = RollupStore(books, lambda: open_engine(engine_name), folder=cache)
+        store = RollupStore(books, lambda: open_engine("duckdb"), folder=cache)
         return store.refresh(), store.computed_days["usage"]
 
     deliver(books, tmp_path, [sighting("early", str(n), f"2{n}T23:59:59", f"r{n}") for n in range(4)], "1")
@@ -98,4 +99,4 @@ def test_a_late_file_of_a_neighbouring_day_is_heeded(engine_name: str, tmp_path:
         {20: 1, 22: 2, 23: 1},
         2,
     )
-    assert multiset(rollups_of(books, engine_name, tmp_path / "anew")["usage"]) == multiset(second["usage"])
+    assert multiset(rollups_of(books, "duckdb", tmp_path / "anew")["usage"]) == multiset(second["usage"])

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from benchmarks import __main__ as bench
-from benchmarks import accounts, company, imports, pricing, process
+from benchmarks import accounts, close, company, imports, pricing, process, reconcile, sources
 from benchmarks.lines import GROUPS, LINES, figure
+from benchmarks.native_files import native_files, write_native
 
 ROOT = Path(__file__).parents[2]
 
@@ -22,8 +23,9 @@ def at_hand(step, **arguments):
 
 @pytest.fixture
 def small_run(monkeypatch, tmp_path):
-    for module in (accounts, company, imports, pricing):
+    for module in (accounts, close, company, imports, pricing, reconcile, sources):
         monkeypatch.setattr(module, "measure", at_hand)
+    monkeypatch.setattr(sources, "readable", lambda: ["alipay", "ocean_engine"])
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")]))
     return ["--users", "200", "--months", "1", "--repeats", "1", "--work", str(tmp_path / "work")]
 
@@ -45,6 +47,7 @@ def test_every_row_of_the_table_is_measured(small_run, tmp_path, capsys):
         written = (tmp_path / "work" / name).read_text("utf-8")
         assert all(f"| {line.work.text(language)} | " in written for line in LINES.values())
         assert "$" not in written
+        assert "| `alipay` | 100 | " in written
 
     assert bench.main([*small_run, "--clean"]) == 0
     assert not (tmp_path / "work").exists()
@@ -60,6 +63,7 @@ def test_a_step_runs_in_a_process_of_its_own(tmp_path, monkeypatch):
 
 
 def test_a_step_that_fails_stops_the_run(tmp_path):
+    (tmp_path / "usage.parquet").write_text("no Parquet")
     with pytest.raises(process.StepFailedError, match="split_last_day"):
         process.measure(company.split_last_day, months=1, raw=tmp_path, history=tmp_path, last_day=tmp_path)
 
@@ -76,6 +80,29 @@ def test_a_target_is_met_from_the_side_it_names():
     assert LINES["help"].is_met(0.15)
     assert not LINES["help"].is_met(0.151)
     assert figure(0.0312, "share") == "3.1 %"
+
+
+def test_a_file_can_be_written_for_every_source():
+    """A new source needs one in benchmarks/native_*.py, or nobody knows how fast it reads."""
+    assert sorted(native_files()) == sources.readable()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sources.readable())
+def test_every_record_of_a_written_file_reaches_the_books(tmp_path, name):
+    native = native_files()[name]
+    file = tmp_path / f"{name}{native.ending}"
+    write_native(native, 240, file)
+    done = sources.import_native(name, str(file), str(tmp_path / "books"), native.rows(240))
+    assert done["ingested"] == native.rows(240)
+
+
+def test_a_written_file_that_loses_a_record_stops_the_run(tmp_path):
+    native = native_files()["azure"]
+    file = tmp_path / "azure.csv"
+    write_native(native, 20, file)
+    with pytest.raises(AssertionError, match="20 rows were ingested, not 21"):
+        sources.import_native("azure", str(file), str(tmp_path / "books"), 21)
 
 
 def test_cards_are_dearer_for_a_while_only(tmp_path):

@@ -24,6 +24,12 @@ DIALECT = Dialect(
 )
 
 
+def in_one(steps: list[tuple[str, str]]) -> str:
+    """Named steps as one statement that yields the last of them."""
+    *before, (_, last) = steps
+    return f"WITH {', '.join(f'{name} AS ({body})' for name, body in before)} {last}"
+
+
 class DuckDBEngine:
     """A DuckDB session. SQL by `execute`, `arrow_of` and `stream`; Ibis by `table` and `arrow`."""
 
@@ -85,7 +91,7 @@ class DuckDBEngine:
             # Kept as a table: the view may be read many times.
             self.execute(
                 f"CREATE OR REPLACE TEMP TABLE {gone} AS "
-                f"SELECT source, source_id FROM ({left_out.query(around, DIALECT)})"
+                f"SELECT source, source_id FROM ({in_one(left_out.steps(around, DIALECT))})"
             )
             part = _relation(thinned, schema, partition, corrections)
             whole = f"{whole} UNION ALL SELECT * FROM ({part}) ANTI JOIN {gone} USING (source, source_id)"

@@ -38,13 +38,14 @@ class Dialect:
 class LeftOut:
     """Rows that a view leaves out, because others count instead of them.
 
-    `query` writes SQL that yields `source` and `source_id` of such rows, given the name of a view of the
-    files `around` (without replaced rows); `touched` are those of the view's files in which they may lie.
+    `steps` writes named statements of SQL, each reading those before it, of which the last yields `source`
+    and `source_id` of such rows, given the name of a view of the files `around` (without replaced rows);
+    `touched` are those of the view's files in which they may lie.
     """
 
     around: tuple[str, ...]
     touched: frozenset[str]
-    query: Callable[[str, Dialect], str]
+    steps: Callable[[str, Dialect], list[tuple[str, str]]]
 
 
 class Engine(Protocol):

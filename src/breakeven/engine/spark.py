@@ -120,10 +120,21 @@ class SparkEngine:
         if left_out is not None and (thinned := [file for file in files if file in touched]):
             around = f"{name}_around"
             self.view(around, left_out.around, schema, partition, corrections)
-            gone = self._session.sql(left_out.query(around, DIALECT)).select(*_KEY)
+            gone = self._last_of(left_out.steps(around, DIALECT)).select(*_KEY)
             part = self._rows(thinned, schema, partition, corrections)
             rows = rows.unionByName(part.join(gone, [*_KEY], "left_anti").select(*schema.names))
         rows.createOrReplaceTempView(name)
+
+    def _last_of(self, steps: list[tuple[str, str]]) -> Any:
+        """The rows of the last of some named steps, each of which reads those before it."""
+        rows: Any = None
+        for name, body in steps:
+            # Spark would write a step out wherever it is read: what several steps read is computed once.
+            rows = self._session.sql(body)
+            if name.startswith("by_"):
+                rows = rows.localCheckpoint()
+            rows.createOrReplaceTempView(name)
+        return rows
 
     def _rows(
         self, files: Sequence[str], schema: pa.Schema, partition: str | None, corrections: Corrections | None

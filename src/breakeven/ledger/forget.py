@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from breakeven.engine import sql
-from breakeven.engine.duckdb import DIALECT, DuckDBEngine
+from breakeven.engine.duckdb import DIALECT, DuckDBEngine, in_one
 from breakeven.errors import BooksError
 from breakeven.ledger.lock import cannot_write, hold, writer_lock
-from breakeven.ledger.matching import FORGOTTEN, TABLE, left_out_sql
+from breakeven.ledger.matching import FORGOTTEN, TABLE
 from breakeven.ledger.pseudonyms import id_columns, pseudonyms_of
 from breakeven.ledger.store import ConflictError, TableStore
 from breakeven.ledger.tables import TABLES, LedgerTable
@@ -151,7 +151,7 @@ class _Person:
         left_out = books.matched_days(table.name).left_out(files, files)
         if table.name == TABLE and left_out is not None:
             engine.view("around", left_out.around, table.schema, "day", books.corrections(table.name))
-            others = left_out_sql("around", books.settings.matching, DIALECT)
+            others = in_one(left_out.steps("around", DIALECT))
             keys += (
                 f" UNION SELECT source, source_id FROM ({others}) WHERE (kept_source, kept_source_id) "
                 "IN (SELECT (source, source_id) FROM theirs)"

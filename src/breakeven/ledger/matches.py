@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from breakeven.engine import sql
-from breakeven.engine.duckdb import DIALECT, DuckDBEngine
+from breakeven.engine.duckdb import DIALECT, DuckDBEngine, in_one
 from breakeven.ledger.books import Books
 from breakeven.ledger.matching import TABLE
 from breakeven.ledger.tables import TABLES
@@ -54,7 +54,7 @@ def find_matches(books: Books, period: Period | None, sources: Sequence[str], li
         days = sorted({file.partition or "" for file in chosen if file.uri in left_out.touched})
         engine.execute(
             "CREATE TEMP TABLE found AS SELECT gone.*, rows.day, rows.requests, "
-            f"{_TOKENS} AS tokens FROM ({left_out.query('around', DIALECT)}) AS gone "
+            f"{_TOKENS} AS tokens FROM ({in_one(left_out.steps('around', DIALECT))}) AS gone "
             "JOIN around AS rows USING (source, source_id) "
             f"WHERE day IN ({sql.texts(days)}){_between(sources)}"
         )

@@ -25,6 +25,7 @@ from breakeven.ledger.store import StoredFile, by_partition
 
 RESPONSE_ID, RULE, REPORT = "response id", "rule", "report"
 TABLE = "usage"
+LEFT_OUT = "left_out"
 FORGOTTEN = "forgotten-"
 """How the source ids of rows begin that stand in for a forgotten person's: they match nothing any more."""
 
@@ -68,7 +69,7 @@ class MatchedDays:
         return LeftOut(
             tuple(file.uri for file in files if file.partition in near),
             frozenset(file.uri for file in touched),
-            lambda rows, dialect: left_out_sql(rows, self.matching, dialect),
+            lambda rows, dialect: left_out_steps(rows, self.matching, dialect),
         )
 
     def beside(self, day: str, by_day: Mapping[str, Sequence[StoredFile]]) -> list[str]:
@@ -121,11 +122,12 @@ def _days_of(rule: MatchRule) -> int:
     return 1 + rule.within_seconds // _LEAST_DAY_SECONDS
 
 
-def left_out_sql(rows: str, matching: Matching, dialect: Dialect) -> str:
+def left_out_steps(rows: str, matching: Matching, dialect: Dialect) -> list[tuple[str, str]]:
     """SQL of the rows to leave out of a view `rows` of usage, and which row counts instead of each.
 
-    It yields `source`, `source_id`, `way` (response id, rule 1, ..., report), `kept_source`, `kept_source_id`
-    (NULL where a whole day counts instead), `at_utc` and `kept_at_utc`.
+    The steps are named, and each reads those before it. The last one yields `source`, `source_id`, `way`
+    (response id, rule 1, ..., report), `kept_source`, `kept_source_id` (NULL where a whole day counts
+    instead), `at_utc` and `kept_at_utc`.
     """
     name, text = dialect.name, dialect.text
     named = {column for rule in matching.rules for column in rule.columns}
@@ -147,7 +149,8 @@ def left_out_sql(rows: str, matching: Matching, dialect: Dialect) -> str:
         parts += _by_report(text)
         found.append("by_report")
     union = " UNION ALL ".join(f"SELECT {', '.join(_COLUMNS)} FROM {part}" for part in found)
-    return f"WITH {', '.join(parts)} {union}"
+    steps = [part.removesuffix(")").split(" AS (", 1) for part in parts]
+    return [*((name, body) for name, body in steps), (LEFT_OUT, union)]
 
 
 def _standing(matching: Matching, text: Quote) -> str:

@@ -214,9 +214,7 @@ class _Builder:
         # The whole is no column of the table, so a rule's name for it becomes its expression; a field of the
         # record that bears the same name (`file."input_tokens"`) stays one.
         named = re.compile(rf"(?<!file\.){re.escape(sql.name(WHOLE_INPUT))}")
-        checks = [
-            Rule(named.sub(lambda _: f"({whole})", r.bad), r.field, r.reason, r.remedy) for r in rules
-        ]
+        checks = [Rule(named.sub(lambda _: f"({whole})", r.bad), r.field, r.reason, r.remedy) for r in rules]
         # Wider than a count, so that absurd parts cannot overflow before a rule sees them.
         rest = " - ".join([f"CAST({whole} AS HUGEINT)", *(f"coalesce({part}, 0)" for part in parts)])
         return f"TRY_CAST({rest} AS BIGINT)", checks

@@ -80,7 +80,7 @@ def workbook_sheets(account: Account, language: Language) -> tuple[list[Sheet], 
         place_table(sheets["cost"], table, language)
     months.place(sheets["cash"], "cash", _BY_MONTH, CASH_LINES)
     if account.bills:
-        view, _ = check_view(account, account.books.settings.tolerance or Decimal(0))
+        view, _ = check_view(account, account.books.settings.tolerance)
         for table in view.tables:
             place_table(sheets["check"], table, language)
     months.place(

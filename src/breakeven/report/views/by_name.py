@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 
 from breakeven.account.account import Account
 from breakeven.report.view_model import View
@@ -16,7 +15,7 @@ from breakeven.report.views.overview import overview_view
 
 
 def _check(account: Account) -> View:
-    view, _ = check_view(account, account.books.settings.tolerance or Decimal(0))
+    view, _ = check_view(account, account.books.settings.tolerance)
     return view
 
 

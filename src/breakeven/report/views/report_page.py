@@ -428,5 +428,5 @@ def _why(figures: list[PublishedFigure]) -> list[Label]:
 def _check_section(account: Account) -> Section | None:
     if not account.bills:
         return None
-    view, _ = check_view(account, account.books.settings.tolerance or Decimal(0))
+    view, _ = check_view(account, account.books.settings.tolerance)
     return Section("check", Label("Books against bills", "账与账单核对"), view.tables)
