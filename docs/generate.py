@@ -82,6 +82,7 @@ SHARED_LINKS = {
 }
 
 VALUE_WORDS = {
+    "INTEGER": "N",
     "INTEGER RANGE": "N",
     "FLOAT RANGE": "N",
     "[%Y-%m-%d]": "DAY",
@@ -259,7 +260,7 @@ def option_usage(option: click.Option) -> str:
     if option.is_flag:
         return f"`{names}`"
     value = option.make_metavar(click.Context(click.Command(None)))
-    return f"`{names} {VALUE_WORDS.get(value, value)}`"
+    return f"`{names} {option.metavar or VALUE_WORDS.get(value, value)}`"
 
 
 def option_help(option: click.Option, language: Language) -> str:

@@ -48,7 +48,7 @@ def test_the_source_page(tmp_path, monkeypatch, books, run):
     exec(compile(inside("add-a-source.md", "python"), "old_gateway.py", "exec"), module.__dict__)
     log = tmp_path / "march.jsonl"
     log.write_text(
-        '{"ts": 1709251200, "uid": "u1", "tokens": {"prompt": 420, "cached": 400, "answer": 80}, "id": "r1"}\n'
+        '{"ts": 1709251200, "uid": "u1", "tokens": {"prompt": 420, "cached": 400, "answer": 8}, "id": "1"}\n'
         '{"ts": 1709251201, "kind": "health", "id": "r2"}\n'
         "nonsense\n"
         '{"ts": 1709251300, "uid": "u2", "tokens": {"prompt": 3, "cached": 4, "answer": 5}, "id": "r4"}\n'

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-BLOCK = re.compile(r"^```(sh|text)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+BLOCK = re.compile(r"^```(sh|console|text)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: commands to run, or lines that the commands before it print."""
+    """A fenced block: commands to run (`sh`), commands on files only the reader has (`console`), or lines
+    that the commands before it print (`text`)."""
 
     kind: str
     text: str

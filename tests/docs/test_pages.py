@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
+import click
 import pytest
+
+from breakeven.cli.main import cli
+from breakeven.sources.registry import find_source
+from breakeven.sources.shipped_mappings import shipped_mapping
 
 from .pages import ROOT, assert_printed, blocks_of, run_as_written
 
@@ -24,13 +30,13 @@ def run_page(page: Path, folder: Path) -> None:
         if block.kind == "text":
             if printed:
                 assert_printed(block.text, printed)
-        elif not RUN.search(block.text):
+        elif block.kind == "sh" and not RUN.search(block.text):
             printed = run_as_written(block.text, place, bin_folder)
 
 
 def commands_of(page: Path) -> list[str]:
     """The commands of a page, without remarks and the choice of a language."""
-    lines = [line for block in blocks_of(page) if block.kind == "sh" for line in block.text.splitlines()]
+    lines = [line for block in blocks_of(page) if block.kind != "text" for line in block.text.splitlines()]
     return [line.partition("  #")[0].replace(" --lang zh", "").rstrip() for line in lines]
 
 
@@ -56,6 +62,24 @@ def test_the_chinese_page_has_the_same_commands(page: Path):
         assert [b for b in blocks_of(page) if b.kind == "text"] == [
             b for b in blocks_of(chinese) if b.kind == "text"
         ]
+
+
+@pytest.mark.parametrize("page", READMES)
+def test_commands_on_files_of_the_reader_name_what_exists(page: str):
+    """They cannot run here; their command, options, source or mapping are there all the same."""
+    blocks = [block for block in blocks_of(ROOT / page) if block.kind == "console"]
+    lines = [line for block in blocks for line in block.text.splitlines()]
+    assert lines
+    for line in lines:
+        program, name, *words = shlex.split(line, comments=True)
+        command = cli.get_command(click.Context(cli), name)
+        assert program == "breakeven"
+        assert command is not None
+        given = command.make_context(name, words).params
+        if given.get("source"):
+            assert find_source(given["source"]) is not None, line
+        if given.get("mapping"):
+            assert shipped_mapping(str(given["mapping"])) is not None, line
 
 
 @pytest.mark.slow

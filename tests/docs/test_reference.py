@@ -6,6 +6,7 @@ import importlib.util
 import os
 import re
 import tomllib
+from decimal import Decimal
 from pathlib import Path
 from types import ModuleType
 
@@ -14,7 +15,7 @@ import pytest
 from breakeven.account.catalogue import METRICS
 from breakeven.cli import failures
 from breakeven.cli.language import _VARIABLES
-from breakeven.ledger.settings import Settings, write_settings
+from breakeven.ledger.settings import Matching, MatchRule, Settings, write_settings
 from breakeven.ledger.tables import TABLES
 
 from .pages import ROOT
@@ -72,7 +73,8 @@ def test_every_command_and_option_is_there(generate: ModuleType, suffix: str):
 
 @pytest.mark.parametrize("suffix", LANGUAGES)
 def test_every_setting_is_there(suffix: str, tmp_path: Path):
-    write_settings(tmp_path, Settings("books"))
+    rules = Matching(rules=(MatchRule(("user_id",)),))
+    write_settings(tmp_path, Settings("books", tolerance=Decimal("0.005"), matching=rules))
     written = tomllib.loads((tmp_path / "breakeven.toml").read_text("utf-8"))
     names = {
         f"{key}.{inner}" if isinstance(value, dict) else key

@@ -1,4 +1,4 @@
-"""What a source makes of a file, as plain lines: the rows it reads, and the rows and refusals the books hold."""
+"""What a source makes of a file, as plain lines: the rows it reads, and what the books hold of them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def rows_of(name: str, path: Path, **options: str) -> list[dict[str, str | int]]
 
 
 def booked(name: str, path: Path, **options: str) -> list[dict[str, str | int]]:
-    """What the books hold after importing a file into new ones: a line per row, then one per refused record."""
+    """What new books hold after importing a file: a line per row, then one per refused record."""
     source = find_source(name)
     assert source is not None
     with tempfile.TemporaryDirectory() as folder:

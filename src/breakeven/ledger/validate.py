@@ -22,6 +22,7 @@ from breakeven.ledger.tables import Column, LedgerTable
 from breakeven.money import MINOR_UNITS
 
 _RAW_CHARACTERS = 2000
+_SAID = "__said__"
 
 
 @dataclass(frozen=True)
@@ -74,20 +75,29 @@ def validate(
     values = ", ".join(f"{typed} AS {sql.name(column.name)}" for column, typed, _ in cells)
     row = f", file.{ROW} AS _row" if raw.kind == "parquet" else ""
     # `file` carries the raw record along as one value: a rule reads `file."x"` raw and "x" typed.
-    inner = (
-        f"SELECT file, {values}, {revision_sql} AS revision, {source_sql} AS source, {id_sql} AS source_id"
-        f"{row}{_part(mapping, raw.types)} FROM {raw.relation} AS file"
-    )
+    record = f"{revision_sql} AS revision, {source_sql} AS source, {id_sql} AS source_id{row}"
+    record += _part(mapping, raw.types)
+    relation, said = f"{raw.relation} AS file", ""
+    if builder.said:
+        # What a layout computes is computed once, not again for every rule that looks at it.
+        computed = ", ".join(f"{expression} AS {name}" for name, expression in builder.said.items())
+        relation = f"(SELECT file, {computed}, {record} FROM {relation})"
+        said = "".join(f", {name}" for name in builder.said)
+        record = f"* EXCLUDE (file{said})"
+    inner = f"SELECT file{said}, {values}, {record} FROM {relation}"
     cases = " ".join(f"WHEN {rule.bad} THEN {number}" for number, rule in enumerate(rules))
     problem = f"CAST(CASE {cases} END AS SMALLINT)"
     raw_text = f"CASE WHEN _problem IS NOT NULL THEN left({raw.raw}, {_RAW_CHARACTERS}) END"
     day = _day(table, zone)
     outer = (
-        "SELECT * EXCLUDE (file), {raw} AS _raw{day} FROM (SELECT *, {problem} AS _problem FROM ({inner}))"
+        "SELECT * EXCLUDE (file{said}), {raw} AS _raw{day} "
+        "FROM (SELECT *, {problem} AS _problem FROM ({inner}))"
     )
     return Validated(
-        outer.format(raw=raw_text, day=day, problem=problem, inner=inner),
-        outer.format(raw="CAST(NULL AS VARCHAR)", day=day, problem="CAST(NULL AS SMALLINT)", inner=inner),
+        outer.format(said=said, raw=raw_text, day=day, problem=problem, inner=inner),
+        outer.format(
+            said=said, raw="CAST(NULL AS VARCHAR)", day=day, problem="CAST(NULL AS SMALLINT)", inner=inner
+        ),
         tuple(rules),
         builder.ignored(),
         builder.ids_by_row,
@@ -133,13 +143,17 @@ def _day(table: LedgerTable, zone: str) -> str:
 
 
 class _Builder:
-    """Builds the expression and the rules of each column; remembers what the file lacks."""
+    """Builds the expression and the rules of each column; remembers what the file lacks.
+
+    `said` holds what a layout computes, as text, under the names that the typed values read it by.
+    """
 
     def __init__(self, raw: RawFile, table: LedgerTable, mapping: Mapping, now: datetime) -> None:
         self.raw, self.table, self.mapping, self.now = raw, table, mapping, now
         self.used: set[str] = set()
         self.missing: list[str] = []
         self.across: list[Rule] = []
+        self.said: dict[str, str] = {}
         self.ids_by_row = False
 
     def origin(self, name: str, *, required: bool = False) -> ColumnRule | None:
@@ -227,6 +241,9 @@ class _Builder:
             value, kind = f"CASE {value} {cases} ELSE {value} END", "VARCHAR"
         if kind == "VARCHAR":
             value = f"nullif({value}, '')"
+        if rule.expression:
+            name = sql.name(_SAID + column.name)
+            self.said[name], value = value, name
         found = cell(column, value, kind, rule, self.mapping.time_zone, str(self.raw.path))
         rules: list[Rule] = []
         if found.malformed:

@@ -74,18 +74,22 @@ class JSONText:
         Without escapes, a brace is outside of texts where an even number of quotation marks precedes it. What
         stands between the braces is not looked at: the ledger reads each record and judges it.
         """
-        end = self._at
+        end, depth, piece = self._at, 0, ""
         for _ in range(_DEEPEST):
-            end = self._text.find("}", end) + 1
-            written = self._text[self._at : end]
-            if not end or "\\" in written:
+            begin, end = end, self._text.find("}", end) + 1
+            piece += self._text[begin:end]
+            if not end or "\\" in piece:
                 return ""
-            if written.count('"') % 2 == 0:
-                flat = written.count("{") == 1
-                outside = written if flat else "".join(written.split('"')[::2])
-                if flat or outside.count("{") == outside.count("}"):
-                    self._at = end
-                    return written
+            if piece.count('"') % 2:
+                continue  # this brace stands in a text, which goes on
+            opened = piece.count("{")
+            if opened > (depth == 0):  # the first is the record's own; others may stand in texts
+                opened = "".join(piece.split('"')[::2]).count("{")
+            depth, piece = depth + opened - 1, ""
+            if not depth:
+                written = self._text[self._at : end]
+                self._at = end
+                return written
         return ""
 
     def records(self) -> list[str] | None:
@@ -121,12 +125,12 @@ class JSONText:
     def wrong(self, what: str, *, cause: str = "") -> InputError:
         """What to say when this is no JSON, with the line; at the end of the file, that it was cut off."""
         line = self._lines_done + self._text.count("\n", 0, self._at) + 1
-        if self._ended and not self._text[self._at :].strip():
-            what, cause = "the file ends in the middle of a record or page; nothing was imported", ""
+        is_cut_off = self._ended and not self._text[self._at :].strip()
+        cut_off = "the file ends in the middle of a record or page; nothing was imported"
         return InputError(
-            what,
+            cut_off if is_cut_off else what,
             where=f"{self.path}:{line}",
-            cause=cause,
+            cause="" if is_cut_off else cause,
             remedy="it may be cut off or edited: fetch or export it again",
         )
 

@@ -137,7 +137,11 @@ def _take_json(record: Record, attributes: object) -> None:
         for form, value in attribute.get("value", {}).items():
             if form in _SINGLE_FORMS:
                 ranks[field] = rank
-                _put(record, field, value)
+                # What nearly every value is, put without asking further.
+                if type(value) is str and len(value) <= MOST_CHARACTERS:
+                    record[field] = value
+                else:
+                    _put(record, field, value)
 
 
 def _name(record: Record, trace_id: object, span_id: object) -> None:

@@ -53,9 +53,9 @@ def provider_name(said: str) -> str:
 def provider_sql(expression: str) -> str:
     """SQL of the same, for an expression that gives text (a layout's `{field}`).
 
-    >>> provider_sql("{provider}")[:52]
-    "CASE lower(trim({provider})) WHEN 'dashscope' THEN '"
+    >>> provider_sql("{provider}")[:36]
+    "coalesce(MAP {'dashscope': 'alibaba'"
     """
     said = f"lower(trim({expression}))"
-    cases = " ".join(f"WHEN {sql.text(alias)} THEN {sql.text(name)}" for alias, name in _NAMES.items())
-    return f"CASE {said} {cases} ELSE {said} END"
+    names = ", ".join(f"{sql.text(alias)}: {sql.text(name)}" for alias, name in _NAMES.items())
+    return f"coalesce(MAP {{{names}}}[{said}], {said})"

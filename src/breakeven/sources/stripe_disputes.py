@@ -35,8 +35,10 @@ def _transactions(disputes: str) -> str:
 
 def layouts(options: Mapping[str, str]) -> tuple[Layout, ...]:
     """The balance transactions of disputes: chargebacks, and payments where the dispute was won."""
+    # One and the same for all of them: the file is then taken apart once.
+    prepare = unfolded(_transactions)
     money, _, rest = (
-        replace(layout, prepare=unfolded(_transactions), title="Stripe's disputes")
+        replace(layout, prepare=prepare, title="Stripe's disputes")
         for layout in stripe_balance.layouts(options)
     )
     without = f"{{said_category}} = '{_NO_MONEY}'"

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from breakeven.ledger.tables import TABLES
 from breakeven.sources.synthetic import company
 from breakeven.sources.synthetic.acquisitions import acquisition_columns
 from breakeven.sources.synthetic.activity import ActiveDay, Calendar
@@ -40,7 +39,7 @@ from breakeven.sources.synthetic.traffic import draw_requests, more_requests, us
 from breakeven.sources.synthetic.truth_money import MoneyTruth
 from breakeven.sources.synthetic.truth_usage import UsageTruth
 from breakeven.sources.synthetic.truth_users import UserTruth
-from breakeven.sources.synthetic.write import ChunkWriter, Emit, numbered
+from breakeven.sources.synthetic.write import MADE_TABLES, ChunkWriter, Emit, numbered
 
 SCHEMA_VERSION = 1
 _EPOCH_DAY = date(1970, 1, 1)
@@ -79,7 +78,7 @@ def write_company(
 class _Company:
     def __init__(self, plan: CompanyPlan, folder: Path, emit: Emit, chunk_rows: int) -> None:
         self.plan = plan
-        self.writers = {name: ChunkWriter(name, folder, emit, chunk_rows) for name in TABLES}
+        self.writers = {name: ChunkWriter(name, folder, emit, chunk_rows) for name in MADE_TABLES}
         self.people = draw_population(plan)
         visits = plan_visits(plan, self.people)
         self.more_per_session = more_requests(plan, visits)

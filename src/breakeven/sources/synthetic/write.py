@@ -37,6 +37,10 @@ _NOT_MADE = frozenset(
 """Columns that only real systems fill. (Generated usage does say its service tier.)"""
 
 
+MADE_TABLES = tuple(name for name in TABLES if name != "settlements")
+"""The tables that are generated: the company's customers pay into its bank directly."""
+
+
 def canonical_schema(table: str) -> pa.Schema:
     """The columns of a table that a generated file carries: the ledger's own, and the row's key.
 
