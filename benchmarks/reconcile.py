@@ -54,4 +54,4 @@ def reconcile(books: str) -> dict[str, Any]:
     for line in lines:
         if line.difference is not None and sum(line.parts.values()) != line.difference:
             raise AssertionError(f"the parts of {line.id} do not add up")
-    return {"compare_seconds": seconds, "lines": len(lines), "requests": str(opened.total("requests"))}
+    return {"compare_seconds": seconds, "lines": len(lines), "requests": int(opened.total("requests"))}

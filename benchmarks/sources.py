@@ -37,7 +37,8 @@ def run(bench: Bench) -> tuple[list[Figure], dict[str, Any]]:
         finally:
             shutil.rmtree(folder)
         bench.say(
-            f"{name}: {records:,} records in {one['seconds']:.1f} s, {one['records_per_s']:,.0f} rows/s"
+            f"{name}: {records:,} records in {one['seconds']:.1f} s ({one['cpu_seconds']:.1f} s of CPU), "
+            f"{one['records_per_s']:,.0f} rows/s"
         )
     slowest = min(found, key=lambda name: found[name]["records_per_s"])
     fastest = max(found, key=lambda name: found[name]["records_per_s"])
