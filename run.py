@@ -26,7 +26,7 @@ BASE_PYTHON = getattr(sys, "_base_executable", None) or sys.executable
 
 # What a layer needs beyond the layers before it. Each file lists every package with its version and hashes.
 LAYERS = {"runtime": "constraints.txt", "dev": "constraints-dev.txt", "spark": "constraints-spark.txt"}
-EXTRAS = {"runtime": [], "dev": ["dev", "prices"], "spark": ["spark"]}
+EXTRAS = {"runtime": ["collect", "postgres"], "dev": ["dev", "prices"], "spark": ["spark"]}
 # Needed to install the project itself (runtime) and packages that exist as source only (pyspark).
 BUILD_TOOLS = {"runtime": "hatchling>=1.26\neditables>=0.5", "dev": "setuptools>=77", "spark": ""}
 

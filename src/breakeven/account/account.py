@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute
 
 from breakeven.account.booking import book, whole_months
 from breakeven.account.catalogue import METRICS
@@ -38,6 +39,10 @@ from breakeven.pricing.price_book import PriceBook
 
 if TYPE_CHECKING:
     from breakeven.engine.session import Engine
+
+
+# Arrow builds its compute functions when it is imported, so they have no static types.
+pc: Any = pyarrow.compute
 
 
 @dataclass
@@ -166,11 +171,26 @@ class Account:
             for cost in self.usage.by("provider")
             if cost.is_own or cost.unpriced_buy_tokens < sum(cost.counts[name] for name in CLASSES)
         }
-        return [
-            (bill, bucket, part)
-            for bill, bucket, part in self.accruals("inference_api")
-            if (usage_name(bill.vendor, providers), bucket) not in measured
-        ]
+        days = self._shifted_days
+        providers |= {provider for provider, _ in days}
+        found: list[tuple[Bill, int, Fraction | NoRate]] = []
+        for bill, bucket, part in self.accruals("inference_api"):
+            name = usage_name(bill.vendor, providers)
+            # A day of the provider may lie in the month before the books' day of the same requests.
+            is_shifted = bill.period.day_count == 1 and (name, bill.period.first) in days
+            if (name, bucket) not in measured and not is_shifted:
+                found.append((bill, bucket, part))
+        return found
+
+    @cached_property
+    def _shifted_days(self) -> set[tuple[str, date]]:
+        """Providers and UTC days with usage that the books date on another day."""
+        rows = self.rollups["usage"]
+        if rows.num_rows == 0:
+            return set()
+        shifted = rows.filter(pc.not_equal(rows["day"], rows["utc_day"]))
+        pairs = shifted.group_by(["provider", "utc_day"]).aggregate([]).to_pylist()
+        return {(pair["provider"], pair["utc_day"]) for pair in pairs}
 
     @cached_property
     def fleet_cost(self) -> Tally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,7 +25,7 @@ from breakeven.periods import ONE_DAY, Period
 from breakeven.periods import time_zone as known_time_zone
 from breakeven.sources.intake import import_from
 from breakeven.sources.recognise import recognise_table
-from breakeven.sources.registry import Source, find_source
+from breakeven.sources.registry import Source, find_source, source_names
 from breakeven.sources.remote import brought, is_remote
 from breakeven.sources.shipped_mappings import shipped_mapping
 
@@ -216,7 +217,10 @@ def _import_one(
     rules = request.mapping
     table = request.table or rules.table
     if table is None:
-        table = recognise_table(path, encoding=rules.encoding, row_ids="source_id" in rules.columns)
+        try:
+            table = recognise_table(path, encoding=rules.encoding, row_ids="source_id" in rules.columns)
+        except InputError as error:
+            raise _perhaps_a_source(error, request.source) from error
     return books.ingest(
         table,
         [path],
@@ -227,6 +231,15 @@ def _import_one(
         may_be_empty=is_live,
         progress=show,
     )
+
+
+def _perhaps_a_source(error: InputError, said: str | None) -> InputError:
+    """A file that is no table of ours is often a system's own, for a source that was not named rightly."""
+    remedy = f"name the system it comes from with --source (see `breakeven sources`); or {error.remedy}"
+    if said is not None:
+        near = ", ".join(get_close_matches(said.lower(), source_names(), 3) or source_names())
+        remedy = f"there is no source {said!r} that reads files: use {near}; or {error.remedy}"
+    return InputError(error.what, where=error.where, cause=error.cause, remedy=remedy)
 
 
 def expanded(name: str) -> list[Path]:

@@ -156,6 +156,8 @@ def _warnings(
                 f"{file}: columns the ledger has no place for: {names}",
                 f"{file}：账簿未采用的列：{names}",
             )
+    if any(result.table == "usage" and result.ingested for result in results):
+        yield from _told_apart(books)
     if reader and results:
         yield _warning(
             "source_notes", f"{reader.name}: {reader.notes.en}", f"{reader.name}：{reader.notes.zh}"
@@ -175,6 +177,27 @@ def _days(days: Sequence[date]) -> str:
         else:
             spans.append([day])
     return ", ".join(f"{span[0]}..{span[-1]}" if len(span) > 1 else f"{span[0]}" for span in spans)
+
+
+def _told_apart(books: Books) -> Iterator[view_model.Warning]:
+    """Days on which several logs tell of usage and share no response id: one request may count twice."""
+    reports = books.settings.matching.reports
+    sources: dict[str, set[str]] = {}
+    for file in books.files("usage"):
+        names = {file.source_least, file.source_most} - {None, *reports}
+        sources.setdefault(file.partition or "", set()).update(name for name in names if name)
+    apart = {day: names for day, names in sources.items() if len(names) > 1}
+    days = sorted(apart.keys() - books.matched_days("usage").days)
+    if not days:
+        return
+    names = ", ".join(sorted({name for day in days for name in apart[day]}))
+    yield _warning(
+        "sources_without_matches",
+        f"usage of {names} lies on the same days ({len(days)}, first {days[0]}) and shares no response id: "
+        "if they saw the same requests, these count twice. Declare [matching] rules; see breakeven matches",
+        f"{names} 的用量落在相同的日子（{len(days)} 天，首日 {days[0]}），却没有相同的应答标识："
+        "若是同一批请求，就会重复计数。请在设置 [matching] 中声明 rules；见 breakeven matches",
+    )
 
 
 def _warning(code: str, en: str, zh: str) -> view_model.Warning:

@@ -98,6 +98,7 @@ class Importer:
         content = content_id(self.store.table, self.source, self.mapping, digest)
         known = seen(self._batches(), content).standing
         if known is not None:
+            _refuse_other_coverage(path, known, self.covers)
             return _already(path, known)
         try:
             with (
@@ -240,6 +241,16 @@ def _quarantine_rows(result: ImportResult) -> str:
         f'{sql.text(name)} AS file, CAST("row" AS BIGINT) AS "row", field, reason, remedy, raw '
         'FROM problems ORDER BY "row"'
     )
+
+
+def _refuse_other_coverage(path: Path, batch: Batch, covers: tuple[date, date] | None) -> None:
+    """What a file covers is noted with its batch: saying something else later would be lost."""
+    if covers is not None and batch.facts.get("covers") != [day.isoformat() for day in covers]:
+        raise InputError(
+            "this file is imported already, with other words on what it covers",
+            where=str(path),
+            remedy=f"take it out with `breakeven undo BOOKS {batch.batch_id}` and import it again",
+        )
 
 
 def _already(path: Path, batch: Batch) -> ImportResult:

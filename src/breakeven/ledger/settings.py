@@ -63,6 +63,7 @@ class CloseLimits:
     coverage: Decimal = Decimal(1)
     unpriced: Decimal = Decimal("0.01")
     unexplained: Decimal = Decimal("0.005")
+    errors: Decimal = Decimal("0.05")
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,7 @@ def _parse(raw: dict[str, Any], where: str) -> Settings:
         ("check.", check, {"tolerance"}),
         ("coverage.", coverage, {"not_applicable"}),
         ("prices.", prices, {"currency"}),
-        ("close.", close, {"coverage", "unpriced", "unexplained"}),
+        ("close.", close, {"coverage", "unpriced", "unexplained", "errors"}),
         ("matching.", matching, {"precedence", "rules", "reports"}),
         ("privacy.", privacy, {"pseudonymise", "key"}),
     ):
@@ -258,6 +259,8 @@ def write_settings(folder: Path, settings: Settings) -> None:
         f'coverage = "{settings.close.coverage}"',
         f'unpriced = "{settings.close.unpriced}"',
         f'unexplained = "{settings.close.unexplained}"',
+        "# Bills explained by errors (not logged, counted twice, other price) also stay below this share.",
+        f'errors = "{settings.close.errors}"',
         "",
         "[matching]",
         "# Which source counts when several saw one request, the first named first; see `breakeven matches`.",

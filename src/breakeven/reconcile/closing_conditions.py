@@ -228,7 +228,8 @@ def _unexplained(account: Account, lines: Sequence[Line]) -> list[Condition]:
 
 
 def _errors(account: Account, lines: Sequence[Line]) -> list[Condition]:
-    """Differences with a known cause that is somebody's error: they are explained, and still worth a look."""
+    """Differences with a known cause that is somebody's error: small ones are noted, large ones refused."""
+    limit = account.books.settings.close.errors
     found = [(line.errors - abs(line.unexplained), line) for line in lines if line.bill is not None]
     worst = sorted((pair for pair in found if pair[0]), key=lambda pair: (-pair[0], pair[1].id))
     if not worst:
@@ -238,13 +239,30 @@ def _errors(account: Account, lines: Sequence[Line]) -> list[Condition]:
         for amount, line in worst[:_MOST_NAMED]
     )
     period = account.buckets.periods[0].label
+    share = max(_error_shares(account, lines))
+    vendors = ", ".join(dict.fromkeys(line.vendor for _, line in worst[:_MOST_NAMED]))
     return [
-        Condition("errors", "note", ", ".join(dict.fromkeys(line.vendor for _, line in worst[:_MOST_NAMED])),
+        Condition("errors", "note" if share <= limit else "fail", vendors,
                   f"explained, but by errors such as requests nobody logged: {named}",
                   f"已有解释，但原因是差错（如未记录的请求）：{named}",
                   f"see the causes with `breakeven check --period {period}`",
-                  f"用 `breakeven check --period {period}` 查看原因")
+                  f"用 `breakeven check --period {period}` 查看原因", share, limit)
     ]  # fmt: skip
+
+
+def _error_shares(account: Account, lines: Sequence[Line]) -> list[Decimal]:
+    """Errors other than what is unexplained, as a share of what was billed, by currency."""
+    billed: dict[str, Decimal] = defaultdict(Decimal)
+    wrong: dict[str, Decimal] = defaultdict(Decimal)
+    for line in lines:
+        if line.bill is not None:
+            currency = line.currency or account.currency
+            billed[currency] += abs(line.bill)
+            wrong[currency] += line.errors - abs(line.unexplained)
+    return [
+        EXACT.divide(wrong[currency], amount) if amount else (Decimal(1) if wrong[currency] else ZERO)
+        for currency, amount in billed.items()
+    ]
 
 
 def _name(line: Line) -> str:

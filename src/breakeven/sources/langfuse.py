@@ -129,6 +129,14 @@ def _provider(option: str) -> str:
     )
 
 
+_STAMPED = "'^time-[0-9-]+_'"
+_RESPONSE_ID = (
+    f"CASE WHEN regexp_matches({{id}}, {_STAMPED}) THEN regexp_replace({{id}}, {_STAMPED}, '') "
+    "WHEN regexp_matches({id}, '^(chatcmpl|cmpl|msg|resp|gen)[-_]') THEN {id} END"
+)
+"""Gateways name an observation after the provider's answer, LiteLLM with the time before it."""
+
+
 def _instant(name: str) -> str:
     return f"TRY_CAST({{{name}}} AS TIMESTAMPTZ)"
 
@@ -234,6 +242,7 @@ def layouts(options: Mapping[str, str]) -> tuple[Layout, ...]:
                 "status": Value("CASE WHEN upper({level}) = 'ERROR' THEN 'error' ELSE 'ok' END"),
                 "latency_ms": Value(_milliseconds("start_time", "end_time", "latency")),
                 "ttft_ms": Value(_milliseconds("start_time", "first_token_time", "time_to_first_token")),
+                "response_id": Value(_RESPONSE_ID),
             },
             source_id="{id}",
             revision=f"epoch_us({_instant('updated_at')})",

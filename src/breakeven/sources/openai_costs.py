@@ -35,7 +35,10 @@ _KEYS = ", ".join(
     f"coalesce({{{name}}}, '')"
     for name in ("project_id", "organization_id", "api_key_id", "line_item", "currency")
 )
-_QUANTITY, _UNIT = in_tokens("{quantity}", "{quantity_unit}")
+# A line of a token class counts tokens, also where the report leaves the unit out.
+_IS_TOKENS = f"{{quantity}} IS NOT NULL AND ({_CLASS}) IS NOT NULL"
+_SAID_UNIT = f"coalesce({{quantity_unit}}, CASE WHEN {_IS_TOKENS} THEN 'tokens' END)"
+_QUANTITY, _UNIT = in_tokens("{quantity}", "{said_unit}")
 
 
 def _day(seconds: str) -> str:
@@ -71,8 +74,9 @@ def layouts(_: Mapping[str, str]) -> tuple[Layout, ...]:
             revision="TRY_CAST(TRY_CAST({amount} AS DECIMAL(28,9)) * 1000000000 AS BIGINT)",
             derived={
                 "exact_amount": nine_decimals("{amount}"),
-                "exact_quantity": _QUANTITY,
                 "part": f"CASE WHEN contains({{line_item}}, ',') THEN lower(trim({_LAST})) END",
+                "said_unit": _SAID_UNIT,
+                "exact_quantity": _QUANTITY,
                 "named": "CASE WHEN {part} IS NOT NULL THEN "
                 f"trim(left({{line_item}}, length({{line_item}}) - length({_LAST}) - 1)) END",
                 "tier": _TIER,

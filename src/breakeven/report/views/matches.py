@@ -117,4 +117,4 @@ def _seconds(value: Decimal | float) -> str:
     >>> _seconds(Decimal("2.500000")), _seconds(Decimal("-30.000000"))
     ('2.5', '-30')
     """
-    return f"{Decimal(value).normalize():f}"
+    return f"{round(Decimal(value), 3).normalize():f}"
