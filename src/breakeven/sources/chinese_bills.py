@@ -175,8 +175,8 @@ def _refuse_other_amounts(table: Path, rows: int, totals: list[Total], path: Pat
     delimiter = SEPARATOR if SEPARATOR in header else ","
     columns = [name.strip().strip('"') for name in header.split(delimiter)]
     checks = [(found, total) for names, total in totals if (found := [n for n in names if n in columns])]
-    if not checks or len(set(columns)) != len(columns):
-        return
+    if not checks or not all(columns) or len({name.casefold() for name in columns}) != len(columns):
+        return  # a header with empty or repeated names is refused where the table is opened
     shape = ", ".join(f"{sql.text(name)}: 'VARCHAR'" for name in columns)
     cells = {name: f"TRY_CAST({sql.name(name)} AS DECIMAL(18,5))" for found, _ in checks for name in found}
     sums = ", ".join(
