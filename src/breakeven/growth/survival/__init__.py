@@ -1,0 +1,1 @@
+"""Curves of an absorbing exit: how long customers under contract stay."""

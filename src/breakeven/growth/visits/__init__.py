@@ -1,0 +1,1 @@
+"""Models of people who come back without contract: how often, how long, and what a visit is worth."""

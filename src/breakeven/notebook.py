@@ -1,0 +1,1 @@
+"""Books in a notebook: the answers of the command line as tables to go on with."""
