@@ -1,1 +1,1 @@
-"""Growth: who stays, what a user is worth after serving, when a cohort pays back, where the next yuan goes."""
+"""Growth: who stays, what a user is worth after serving, when it pays back, where the next yuan goes."""

@@ -84,8 +84,8 @@ class Cells:
 
 
 VISIT_COLUMNS = ("repeats", "recency", "age")
-"""A customer who comes without contract, in periods after the first visit: repeat visits (x), time of the last
-(t_x, 0 without repeats), and how long the customer has been watched (T)."""
+"""A customer who comes without contract, in periods after the first visit: repeat visits (x), time of the
+last (t_x, 0 without repeats), and how long the customer has been watched (T)."""
 
 CONTRACT_COLUMNS = ("lifetime", "is_lost")
 """A contract, in its own periods: renewed until period `lifetime` and then lost (1), or watched so far (0).

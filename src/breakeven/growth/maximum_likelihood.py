@@ -1,8 +1,8 @@
-"""Maximum likelihood on weighted cells, for every model of this room: estimate, standard errors, or a refusal.
+"""Maximum likelihood on weighted cells, for every model of this room: estimate and errors, or a refusal.
 
 Parameters are searched on a scale without bounds (logarithm of what must be positive, log-odds of a share),
-from several starts; the best wins. The curvature there gives standard errors. A search that does not settle is
-refused by name: no number comes out of it.
+from several starts; the best wins. The curvature there gives standard errors. A search that does not settle
+is refused by name: no number comes out of it.
 """
 
 from __future__ import annotations
