@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 from itertools import pairwise
 
@@ -10,7 +11,8 @@ import pytest
 
 from breakeven.report.axes import value_ticks
 from breakeven.report.echarts import payload
-from breakeven.report.figures import Bars, HeatMap, Lines, Waterfall
+from breakeven.report.figures import Bars, HeatMap, Lines, Mark, Waterfall
+from breakeven.report.view_model import Label
 
 from . import sample
 
@@ -105,3 +107,12 @@ def test_labels_are_in_the_language_asked_for():
     assert option(figure, "zh")["legend"]["data"] == ["付费获客", "自然用户"]
     assert option(figure, "en")["xAxis"]["data"][0] == "Month 0"
     assert option(figure, "zh")["series"][0]["data"][0]["text"] == "付费获客, 第 0 月: -31.20 CNY/用户"
+
+
+def test_marks_are_upright_rules_of_the_first_series_only():
+    figure = replace(sample.payback(), marks=(Mark(2, Label("paid back", "回本")),))
+    series = payload(figure, "zh")["option"]["series"]
+    (rule,) = series[0]["markLine"]["data"]
+    assert rule["xAxis"] == 2
+    assert rule["label"]["formatter"] == "回本"
+    assert not any("markLine" in one for one in series[1:])

@@ -9,7 +9,18 @@ from hypothesis import strategies as st
 
 from breakeven.report.axes import ticks, value_ticks
 from breakeven.report.describe import describe
-from breakeven.report.figures import Bars, HeatMap, Lines, Series, Step, Waterfall, verbatim
+from breakeven.report.figures import (
+    EXTRAPOLATED,
+    FORECAST,
+    Bars,
+    HeatMap,
+    Lines,
+    Mark,
+    Series,
+    Step,
+    Waterfall,
+    verbatim,
+)
 from breakeven.report.view_model import Label
 
 from . import sample
@@ -105,3 +116,34 @@ def test_descriptions_are_written_from_the_numbers():
 
 def test_names_from_data_are_the_same_in_both_languages():
     assert verbatim("a") == Label("a", "a")
+
+
+def marked():
+    spend = tuple(verbatim(str(n)) for n in (0, 100, 200, 300))
+    users = Series(
+        "users", Label("New users", "新增用户"), tuple(map(Decimal, (0, 50, 70, 80))), partial=frozenset({3})
+    )
+    return Lines(
+        "response", Label("Response", "响应"), "users", spend, (users,),
+        partial_word=EXTRAPOLATED, marks=(Mark(1, Label("today", "当前")),),
+    )  # fmt: skip
+
+
+def test_a_mark_is_told_in_the_table_and_in_the_description():
+    twin = marked().twin()
+    assert [row["mark"] for row in twin.rows] == [None, "today", None, None]
+    assert twin.columns[-1].words["today"].zh == "当前"
+    assert [column.words["partial"] for column in twin.columns if column.key == "status"] == [EXTRAPOLATED]
+    assert describe(marked()).en.endswith("80 (300), extrapolated. Marked: today 100.")
+    assert describe(marked()).zh.endswith("标记：当前 100。")
+    with pytest.raises(ValueError, match="stands on one of the 4"):
+        Lines("x", X, "users", marked().categories, marked().series, marks=(Mark(4, X),))
+
+
+def test_a_triangle_says_how_many_cells_of_a_row_are_measured():
+    cells = ((Decimal(1), Decimal("0.5")), (Decimal(1), None))
+    triangle = HeatMap(
+        "t", X, "ratio", (X, X), (X, X), cells, partial=frozenset({(0, 1)}), partial_word=FORECAST
+    )
+    assert [row["measured"] for row in triangle.twin().rows] == [1, 1]
+    assert "measured" not in HeatMap("t", X, "ratio", (X, X), (X, X), cells).twin().rows[0]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from xml.etree import ElementTree
 
 import pytest
 
 from breakeven.report.axes import text_width
-from breakeven.report.figures import Bars, Lines, Series, verbatim
+from breakeven.report.figures import Bars, Lines, Mark, Series, verbatim
 from breakeven.report.svg import NARROW, WIDE, draw
 from breakeven.report.view_model import Label
 
@@ -187,3 +188,13 @@ def test_many_points_are_a_line_and_a_lone_one_stays_visible():
     root = ElementTree.fromstring(drawn)
     assert [one.get("data-i") for one in root.iter(NS + "circle")] == ["51"]
     assert len(drawn) < 8_000
+
+
+@WIDTHS
+def test_a_mark_stands_where_its_category_is_and_bears_its_name(width):
+    figure = replace(sample.payback(), marks=(Mark(2, Label("paid <back>", "回本")),))
+    root = ElementTree.fromstring(draw(figure, width=width))
+    (rule,) = (one for one in root.iter(NS + "line") if one.get("data-mark") == "2")
+    point = marks(figure, "circle", width)[figure.series[0].key, 2]
+    assert number(rule, "x1") == number(rule, "x2") == number(point, "cx")
+    assert "paid <back>" in [one.text for one in root.iter(NS + "text")]

@@ -35,7 +35,7 @@ def _sentences(figure: Figure, language: Language, *, code: bool) -> str:
             parts = _waterfall(figure, language, amount)
         case Lines():
             parts = [_line(figure, series, language, amount) for series in _foremost(figure)]
-            parts.append(_others(figure, language))
+            parts += [_others(figure, language), _marks(figure, language)]
         case Bars():
             parts = [_bars(figure, series, language, amount) for series in _foremost(figure)]
             parts.append(_others(figure, language))
@@ -87,7 +87,21 @@ def _line(figure: Lines, series: Series, language: Language, amount: _Show) -> s
     if first == last:
         return f"{name}：{start}。" if language == "zh" else f"{name}: {start}."
     end = _at(figure, last, amount(values[last]), language)
+    if last in series.partial:
+        word = figure.partial_word.text(language)
+        end += f"，{word}" if language == "zh" else f", {word}"
     return f"{name}：{start}，{end}。" if language == "zh" else f"{name}: {start}, {end}."
+
+
+def _marks(figure: Lines, language: Language) -> str:
+    """What the upright rules mark."""
+    told = [
+        f"{mark.label.text(language)} {figure.categories[mark.position].text(language)}"
+        for mark in figure.marks
+    ]
+    if not told:
+        return ""
+    return f"标记：{'；'.join(told)}。" if language == "zh" else f"Marked: {'; '.join(told)}."
 
 
 def _bars(figure: Bars, series: Series, language: Language, amount: _Show) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from breakeven.report.figures import PARTIAL, Bars, HeatMap, Lines, Series, Waterfall
+from breakeven.report.figures import Bars, HeatMap, Lines, Series, Waterfall
 from breakeven.report.marks import in_full, told
 from breakeven.report.numbers import compact
 from breakeven.report.svg_heat_map import LIGHT_TEXT_FROM, shade
@@ -49,7 +49,30 @@ def line_series(figure: Lines, n: int, language: Language) -> list[Option]:
             "itemStyle": {"color": "var(--paper)", "borderColor": tint, "borderWidth": 1.5},
         }
         parts.append(shared | look | {"data": tail})
+    if n == 0 and figure.marks:
+        parts[0]["markLine"] = _rules(figure, language)
     return parts + _band(series, name, n, tint)
+
+
+def _rules(figure: Lines, language: Language) -> Option:
+    """Upright rules at the marked categories, with their names."""
+    return {
+        "symbol": "none",
+        "silent": True,
+        "lineStyle": {"color": "var(--soft)", "type": "dotted"},
+        "data": [
+            {
+                "xAxis": mark.position,
+                "label": {
+                    "formatter": mark.label.text(language),
+                    "position": "insideEndTop",
+                    "rotate": 0,
+                    "color": "var(--ink)",
+                },
+            }
+            for mark in figure.marks
+        ],
+    }
 
 
 def _band(series: Series, name: str, n: int, tint: str) -> list[Option]:
@@ -145,7 +168,9 @@ def heat_cells(figure: HeatMap, language: Language) -> list[Option]:
                     "visualMap": False,  # the colour is set here, by sign and magnitude
                     "itemStyle": {"color": f"{ORANGE if cell < 0 else BLUE}/{depth:g}"},
                     "label": look,
-                    "text": f"{text}, {PARTIAL.text(language)}" if (i, j) in figure.partial else text,
+                    "text": f"{text}, {figure.partial_word.text(language)}"
+                    if (i, j) in figure.partial
+                    else text,
                 }
             )
     return cells

@@ -17,8 +17,11 @@ Amount = Decimal | int | None
 Span = tuple[Decimal, Decimal]
 
 PARTIAL, COMPLETE = Label("not complete yet", "未满期"), Label("complete", "满期")
+FORECAST, EXTRAPOLATED = Label("forecast", "预测"), Label("extrapolated", "外推")
+_MEASURED, _MEASURED_CELLS = Label("measured", "实测"), Label("Cells measured", "实测格数")
 _LOWER, _UPPER = Label("low", "下限"), Label("high", "上限")
 _STEP, _AMOUNT = Label("Step", "项目"), Label("Amount", "金额")
+_MARK = Label("Mark", "标记")
 _MONTH, _VALUE, _PERIOD = Label("Month", "月份"), Label("Value", "数值"), Label("Period", "期间")
 _COHORT, _AGE, _USERS = Label("Cohort", "同期群"), Label("Months since", "第几个月"), Label("Users", "人数")
 
@@ -123,8 +126,18 @@ class Series:
 
 
 @dataclass(frozen=True)
+class Mark:
+    """A category that a reader should find, such as today's spend: an upright rule with its name."""
+
+    position: int
+    label: Label
+
+
+@dataclass(frozen=True)
 class Lines:
     """Values over ordered categories (months, ages of a cohort), one line per series, gaps left open.
+
+    `partial_word` says what dashed positions are: not complete yet, forecast, extrapolated.
 
     >>> chart = Lines("cac", Label("CAC", "获客成本"), "CNY/user", (verbatim("2024-03"),), (
     ...     Series("paid", Label("Paid", "付费"), (Decimal("12.5"),)),))
@@ -140,9 +153,13 @@ class Lines:
     note: Label | None = None
     category_axis: Label = _MONTH
     value_axis: Label = _VALUE
+    partial_word: Label = PARTIAL
+    marks: tuple[Mark, ...] = ()
 
     def __post_init__(self) -> None:
         _check_lengths(self.id, self.categories, self.series)
+        if any(not 0 <= mark.position < len(self.categories) for mark in self.marks):
+            raise ValueError(f"{self.id}: a mark stands on one of the {len(self.categories)} categories")
 
     def twin(self) -> Table:
         """The table under the chart."""
@@ -203,7 +220,8 @@ class Bars:
 class HeatMap:
     """A cohort triangle: one row per cohort with its size, one column per age; None cells stay blank.
 
-    `partial` are (row, column) positions whose period is not complete yet.
+    `partial` are (row, column) positions that are not measured to their end; `partial_word` says what they
+    are. The table under the chart says of each row how many of its cells are measured.
     """
 
     id: str
@@ -219,6 +237,7 @@ class HeatMap:
     row_axis: Label = _COHORT
     column_axis: Label = _AGE
     size_axis: Label = _USERS
+    partial_word: Label = PARTIAL
 
     def __post_init__(self) -> None:
         if len(self.cells) != len(self.rows) or any(len(row) != len(self.columns) for row in self.cells):
@@ -250,7 +269,18 @@ class HeatMap:
                 row["size"] = self.sizes[i]
             rows.append(row | {f"c{j}": cell for j, cell in enumerate(cells)})
         names = Column("row", self.row_axis, words=_translated(self.rows))
-        return Table(self.id, self.title, (names, *size, *ages), tuple(rows), self.note)
+        return Table(
+            self.id, self.title, (names, *size, *ages, *self._measured(rows)), tuple(rows), self.note
+        )
+
+    def _measured(self, rows: list[dict[str, Value]]) -> tuple[Column, ...]:
+        """Where some cells are not measured: how many of each row are, as a last column."""
+        if not self.partial:
+            return ()
+        for i, row in enumerate(rows):
+            known = sum(cell is not None for cell in self.cells[i])
+            row["measured"] = known - sum(1 for at, _ in self.partial if at == i)
+        return (Column("measured", _MEASURED_CELLS, "count"),)
 
 
 Figure = Waterfall | Lines | Bars | HeatMap
@@ -285,9 +315,16 @@ def _series_table(figure: Lines | Bars) -> Table:
                 row[f"{series.key}.{bound.en}"] = interval[side] if interval else None
     partial = frozenset[int]().union(*(series.partial for series in figure.series))
     if partial:
-        columns.append(Column("status", _PERIOD, words={"partial": PARTIAL, "complete": COMPLETE}))
+        word = figure.partial_word if isinstance(figure, Lines) else PARTIAL
+        whole = COMPLETE if word is PARTIAL else _MEASURED
+        columns.append(Column("status", _PERIOD, words={"partial": word, "complete": whole}))
         for i, row in enumerate(rows):
             row["status"] = "partial" if i in partial else "complete"
+    if isinstance(figure, Lines) and figure.marks:
+        named = {mark.position: mark.label for mark in figure.marks}
+        columns.append(Column("mark", _MARK, words=_translated(tuple(named.values()))))
+        for i, row in enumerate(rows):
+            row["mark"] = named[i].en if i in named else None
     return Table(figure.id, figure.title, tuple(columns), tuple(rows), figure.note)
 
 

@@ -169,7 +169,8 @@ def told(figure: Lines | Bars, series: int, position: int, language: Language) -
     one = figure.series[series]
     name, category = one.label.text(language), figure.categories[position].text(language)
     text = f"{name}, {category}: {in_full(one.values[position], figure.unit, language)}"
-    return f"{text}, {PARTIAL.text(language)}" if position in one.partial else text
+    word = figure.partial_word if isinstance(figure, Lines) else PARTIAL
+    return f"{text}, {word.text(language)}" if position in one.partial else text
 
 
 def _number(value: str | float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from breakeven.report.axes import text_width
-from breakeven.report.figures import PARTIAL, HeatMap
+from breakeven.report.figures import HeatMap
 from breakeven.report.marks import BLUE, FONT_SIZE, ORANGE, SOFT, Drawing, element, words
 from breakeven.report.numbers import compact, unit_label
 from breakeven.report.view_model import Language
@@ -73,7 +73,7 @@ def _draw_row(
         look: dict[str, str | float] = {"fill": ORANGE} if value < 0 else {}
         told = ""
         if (i, j) in figure.partial:
-            told = sheet.hint(PARTIAL.text(language))
+            told = sheet.hint(figure.partial_word.text(language))
             look |= {"stroke": ORANGE if value < 0 else BLUE, "stroke_dasharray": "3 2"}
         box = {"x": x + 1, "y": y + 1, "width": width - 2, "height": _CELL_HEIGHT - 2}
         boxes.append(element("rect", told, **box, fill_opacity=depth, **look, data_i=j))

@@ -58,6 +58,7 @@ def _upright_frame(sheet: Drawing, figure: Lines | Bars, language: Language) -> 
 def draw_lines(sheet: Drawing, figure: Lines, language: Language) -> float:
     """Draw lines, their intervals and their points; returns the height used."""
     value, category, height = _upright_frame(sheet, figure, language)
+    _rules(sheet, figure, value, category, language)
     for n, series in enumerate(figure.series):
         sheet.add(*(_area(points, colour(n), series.key) for points in _bands(series, value, category)))
     for n, series in enumerate(figure.series):
@@ -80,6 +81,19 @@ def draw_lines(sheet: Drawing, figure: Lines, language: Language) -> float:
             dots.append(element("circle", hint, cx=point[0], cy=point[1], r=3, **hollow, data_i=i))
         sheet.add(element("g", *dots, fill=colour(n), stroke=colour(n), data_s=series.key))
     return height
+
+
+def _rules(sheet: Drawing, figure: Lines, value: Scale, category: Scale, language: Language) -> None:
+    """An upright rule at each marked category, its name on the side where there is more room."""
+    for mark in figure.marks:
+        x = category.at(mark.position)
+        right = x < sheet.width / 2
+        rule = {"stroke": SOFT, "stroke_dasharray": "1 3", "data_mark": mark.position}
+        name = fit(mark.label.text(language), sheet.width / 2)
+        sheet.add(
+            element("line", x1=x, x2=x, y1=value.start, y2=value.end, **rule),
+            words(name, x + 4 if right else x - 4, value.end + 10, text_anchor="start" if right else "end"),
+        )
 
 
 def _bands(series: Series, value: Scale, category: Scale) -> list[list[tuple[float, float]]]:
