@@ -17,6 +17,7 @@ import tempfile
 import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
@@ -30,14 +31,36 @@ EXTRAS = {"runtime": ["collect", "postgres"], "dev": ["dev", "prices"], "spark":
 # Needed to install the project itself (runtime) and packages that exist as source only (pyspark).
 BUILD_TOOLS = {"runtime": "hatchling>=1.26\neditables>=0.5", "dev": "setuptools>=77", "spark": ""}
 
-# The FinOps Foundation's validator of FOCUS data wants older packages than ours: an environment of its own.
-FOCUS, FOCUS_PINS = VENV / "focus", ROOT / "constraints-focus.txt"
-FOCUS_NEEDS = "focus-validator==1.0.0\nmultimethod<2\nsetuptools>=77"
 
-# Some tests run a real LiteLLM proxy, whose packages would not live beside ours: an environment of its own.
-LITELLM_VENV = ROOT / ".venv-litellm"
-LITELLM_CONSTRAINTS = "constraints-litellm.txt"
-LITELLM = "litellm[proxy]>=1.100"
+class Beside(NamedTuple):
+    """An environment of its own, for programs whose packages would not live beside ours."""
+
+    folder: Path
+    pins: Path
+    needs: str
+    build_tool: str = ""
+
+
+BESIDE = {
+    # The FinOps Foundation's validator of FOCUS data. One of its packages exists as source only.
+    "focus": Beside(
+        VENV / "focus",
+        ROOT / "constraints-focus.txt",
+        "focus-validator==1.0.0\nmultimethod<2\nsetuptools>=77",
+        "setuptools",
+    ),
+    # Some tests run a real LiteLLM proxy.
+    "litellm": Beside(ROOT / ".venv-litellm", ROOT / "constraints-litellm.txt", "litellm[proxy]>=1.100"),
+    # Other people's fits of the same models: tests hold ours against them.
+    "oracles": Beside(
+        ROOT / ".venv-oracles",
+        ROOT / "constraints-oracles.txt",
+        "lifelines>=0.30\nlifetimes>=0.11\nsetuptools>=77",
+        "setuptools",
+    ),
+    # The peer that benchmarks are run beside.
+    "pymc": Beside(ROOT / ".venv-pymc", ROOT / "constraints-pymc.txt", "pymc-marketing>=0.19"),
+}
 
 HELP = """\
 ./run setup [--dev] [--spark]   prepare .venv; afterwards .venv/bin/breakeven is the command
@@ -116,7 +139,8 @@ def test(arguments: list[str]) -> int:
         layers.append("spark")
     ensure(*layers)
     if "--slow" in arguments:
-        ensure_validator()
+        for name in ("focus", "litellm", "oracles"):
+            ensure_beside(name)
     passed_on = [argument for argument in arguments if argument not in ("--slow", "--spark")]
     if markers != "spark" and "-n" not in passed_on:
         # Two workers, and a file's tests in one of them: they share what they set up.
@@ -161,38 +185,27 @@ def ensure(*layers: str) -> None:
             stamp_file.write_text(stamp)
 
 
-def ensure_validator() -> None:
-    """Bring the environment of the FOCUS validator to its pinned state."""
-    stamp_file, stamp = FOCUS / "installed", hashlib.sha256(FOCUS_PINS.read_bytes()).hexdigest()
+def ensure_beside(name: str) -> None:
+    """Bring one of the environments beside ours to its pinned state."""
+    beside = BESIDE[name]
+    stamp_file, stamp = beside.folder / "installed", hashlib.sha256(beside.pins.read_bytes()).hexdigest()
     if stamp_file.exists() and stamp_file.read_text() == stamp:
         return
-    say(f"Installing {FOCUS_PINS.name}", f"正在安装 {FOCUS_PINS.name}")
-    shutil.rmtree(FOCUS, ignore_errors=True)
-    subprocess.run([BASE_PYTHON, "-m", "venv", "--without-pip", str(FOCUS)], check=True)
-    pip = pip_into(FOCUS / BIN.name / "python")
-    # One of its packages exists as source only: what builds it has to be there before.
-    [pin] = re.findall(r"^setuptools==.*\n(?:    .*\n)+", FOCUS_PINS.read_text(), re.MULTILINE)
-    build_tool = FOCUS / "build.txt"
-    build_tool.write_text(pin)
-    for constraints in (build_tool, FOCUS_PINS):
-        if run([*pip, *pinned_options(constraints)]):
+    say(f"Installing {beside.pins.name}", f"正在安装 {beside.pins.name}")
+    shutil.rmtree(beside.folder, ignore_errors=True)
+    subprocess.run([BASE_PYTHON, "-m", "venv", "--without-pip", str(beside.folder)], check=True)
+    python = beside.folder / BIN.name / "python"
+    pip = pip_into(python)
+    constraints = [beside.pins]
+    if beside.build_tool:
+        # A package that exists as source only is built with what has to be there before.
+        [pin] = re.findall(rf"^{beside.build_tool}==.*\n(?:    .*\n)+", beside.pins.read_text(), re.MULTILINE)
+        constraints.insert(0, beside.folder / "build.txt")
+        constraints[0].write_text(pin)
+    for file in constraints:
+        if run([*pip, *pinned_options(file)]):
             raise SystemExit(1)
-    stamp_file.write_text(stamp)
-
-
-def ensure_litellm() -> None:
-    """Bring `.venv-litellm` to its pinned state: a LiteLLM proxy for the tests that need a real one."""
-    stamp = hashlib.sha256((ROOT / LITELLM_CONSTRAINTS).read_bytes()).hexdigest()
-    stamp_file = LITELLM_VENV / "installed"
-    if stamp_file.exists() and stamp_file.read_text() == stamp:
-        return
-    say(f"Installing {LITELLM_CONSTRAINTS}", f"正在安装 {LITELLM_CONSTRAINTS}")
-    if LITELLM_VENV.exists():
-        shutil.rmtree(LITELLM_VENV)
-    subprocess.run([BASE_PYTHON, "-m", "venv", "--without-pip", str(LITELLM_VENV)], check=True)
-    python = LITELLM_VENV / BIN.name / "python"
-    subprocess.run([*pip_into(python), *pinned_options(ROOT / LITELLM_CONSTRAINTS)], check=True)
-    run([str(python), "-m", "compileall", "-q", "-j", "0", str(LITELLM_VENV)], quiet=True)
+    run([str(python), "-m", "compileall", "-q", "-j", "0", str(beside.folder)], quiet=True)
     stamp_file.write_text(stamp)
 
 
@@ -304,8 +317,9 @@ def pin(arguments: list[str]) -> int:
                 file,
                 *(f"--no-emit-package={name}" for name in pinned_names(ROOT / file)),
             ]
-        command = [*resolve, "-", "--output-file", FOCUS_PINS.name]
-        subprocess.run(command, input=FOCUS_NEEDS, text=True, check=True)
+        for beside in BESIDE.values():
+            command = [*resolve, "-", "--output-file", beside.pins.name]
+            subprocess.run(command, input=beside.needs, text=True, check=True)
     return 0
 
 
