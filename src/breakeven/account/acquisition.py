@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 Dimension = Literal["channel", "campaign", "creator"]
 NO_USERS = Missing("no such users", "没有这样的用户")
 NO_GROWTH = Missing("users did not grow on the month before", "用户数没有比上月增加")
+NO_MORE_SPEND = Missing("spend fell while users grew", "用户增加而支出减少")
 
 
 INVOICED = ("ads", "creator", "agency")
@@ -57,19 +58,21 @@ class ChannelLine:
     def marginal_cac(self, bucket: int) -> Amount:
         """What each further bought user cost on the bucket before: change in spend over change in users.
 
-        No value when users did not grow: more money for fewer users is not a price.
+        No value when users did not grow, or spend fell: more for less, and less for more, is not a price.
         """
         if bucket == 0:
             return NO_GROWTH
         users = self.paid_by_bucket[bucket] - self.paid_by_bucket[bucket - 1]
         spend = self.spend_by_bucket[bucket] - self.spend_by_bucket[bucket - 1]
+        if spend < 0:
+            return NO_MORE_SPEND if users > 0 else NO_GROWTH
         return EXACT.divide(spend, users) if users > 0 else NO_GROWTH
 
 
 def by_channel(account: Account, dimension: Dimension = "channel") -> list[ChannelLine]:
     """Channels by spend, largest first, the unattributed row last. Their spend sums to the statement's."""
     lines: dict[str | None, ChannelLine] = {}
-    for (name, bucket), amount in _spend(account, dimension).items():
+    for (name, _, bucket), amount in posted_spend(account, dimension).items():
         line = lines.setdefault(name, ChannelLine(name))
         line.spend += amount
         line.spend_by_bucket[bucket] += amount
@@ -88,27 +91,47 @@ def by_channel(account: Account, dimension: Dimension = "channel") -> list[Chann
     )
 
 
-def _spend(account: Account, dimension: Dimension) -> dict[tuple[str | None, int], Decimal]:
-    """Posted spend by name and bucket: each bucket's posted total, split by the exact amounts."""
-    exact: dict[int, dict[str | None, Fraction]] = defaultdict(lambda: defaultdict(Fraction))
+def posted_spend(account: Account, dimension: Dimension) -> dict[tuple[str | None, str, int], Decimal]:
+    """Posted spend by name, kind and bucket: the statement's line of each kind, split by the exact amounts.
+
+    A bucket whose acquisition spend has no value has no parts either.
+    """
+    posted: dict[tuple[str | None, str, int], Decimal] = {}
+    for bucket, amounts in exact_spend(account, dimension).items():
+        if isinstance(account.live_value("acquisition_spend", bucket), Missing):
+            continue
+        for kind in sorted({kind for _, kind in amounts}):
+            total = account.live_value(f"{kind}_spend", bucket)
+            mine = {name: amount for (name, other), amount in amounts.items() if other == kind and amount}
+            if isinstance(total, Missing) or not mine:
+                continue
+            names = sorted(mine, key=lambda name: (name is None, name or ""))
+            exact = [mine[name] for name in names]
+            known = [whole(amount) for amount in exact if not isinstance(amount, NoRate)]
+            for name, part in zip(names, _split(total, known, account.currency), strict=True):
+                posted[name, kind, bucket] = part
+    return posted
+
+
+def exact_spend(
+    account: Account, dimension: Dimension
+) -> dict[int, dict[tuple[str | None, str], Fraction | NoRate]]:
+    """Exact spend by bucket, name and kind; no value where an exchange rate is absent."""
+    exact: dict[int, dict[tuple[str | None, str], Fraction | NoRate]] = defaultdict(dict)
+
+    def add(bucket: int, name: str | None, kind: str, amount: Fraction | NoRate) -> None:
+        before = exact[bucket].get((name, kind), Fraction(0))
+        if not isinstance(before, NoRate):
+            exact[bucket][name, kind] = amount if isinstance(amount, NoRate) else before + amount
+
     for row in account.spend_rows(dimension):
         amount = account.converter.on_day(Fraction(row["amount_sum"]), row["currency"], row["day"])
-        exact[row["bucket"]][row[dimension]] += Fraction(0) if isinstance(amount, NoRate) else amount
+        add(row["bucket"], row[dimension], row["kind"], amount)
     for bill, bucket, part in unreported_ads(account, account.buckets):
         month = account.buckets.periods[bucket].first
         amount = account.converter.over_month(part, bill.currency, month)
-        name = bill.vendor if dimension == "channel" else None
-        exact[bucket][name] += Fraction(0) if isinstance(amount, NoRate) else amount
-    posted: dict[tuple[str | None, int], Decimal] = {}
-    for bucket, amounts in exact.items():
-        total = account.live_value("acquisition_spend", bucket)
-        if isinstance(total, Missing) or not any(amounts.values()):
-            continue
-        names = sorted(amounts, key=lambda name: (name is None, name or ""))
-        parts = _split(total, [whole(amounts[name]) for name in names], account.currency)
-        for name, part in zip(names, parts, strict=True):
-            posted[name, bucket] = part
-    return posted
+        add(bucket, bill.vendor if dimension == "channel" else None, "ads", amount)
+    return exact
 
 
 def _split(total: Decimal, amounts: list[Decimal], currency: str) -> list[Decimal]:

@@ -7,40 +7,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import date
 from decimal import Decimal
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from breakeven.account.acquisition import by_channel
-from breakeven.account.facts import whole
-from breakeven.account.margin import posted_parts
+from breakeven.account.cohort_money import TABLES_NEEDED, CohortAge, cohort_money, gaps_of, is_partial
 from breakeven.account.metrics import Amount, Missing
-from breakeven.account.payments import fees_and_cash, recognised
-from breakeven.account.retention import CohortKey, active_triangle, cohort_sizes
-from breakeven.money import EXACT, post_parts
+from breakeven.account.retention import CohortKey, cohort_sizes
+from breakeven.money import EXACT
 from breakeven.periods import months_apart
-from breakeven.pricing.fx import NoRate
 
 if TYPE_CHECKING:
     from breakeven.account.account import Account
 
 NOT_YET = Missing("not yet, as far as measured", "在已有数据内尚未回本")
-
-
-@dataclass
-class CohortAge:
-    """What a cohort did at one age. `revenue` is net of refunds; `contribution` also of fees and serving."""
-
-    active_users: int = 0
-    revenue: Decimal = Decimal(0)
-    fees: Decimal = Decimal(0)
-    serving_cost: Decimal = Decimal(0)
-
-    @property
-    def contribution(self) -> Decimal:
-        """Revenue less payment fees and serving cost."""
-        return self.revenue - self.fees - self.serving_cost
 
 
 @dataclass
@@ -77,69 +57,50 @@ class Cohort:
 
 
 def cohorts(account: Account, *, by_channels: bool = False) -> list[Cohort]:
-    """Cohorts of the account's buckets, oldest first. Users whose acquisition nobody recorded have none."""
+    """Cohorts of the account's months, oldest first. Users whose acquisition nobody recorded have none.
+
+    A cohort has every age that some table says anything of, also when nothing happened then: nobody active in
+    a month that is covered is a zero, a month that no table covers is no age.
+    """
     spend = _spend_by_cohort(account, by_channels=by_channels)
+    months = [period.first.replace(day=1) for period in account.buckets.periods]
     found = {
         key: Cohort(key, users, spend.get(key, Decimal(0)))
         for key, users in cohort_sizes(account, by_channel=by_channels).items()
-        if key.month in account.buckets.span
+        if key.month in months
     }
-    for key, ages in active_triangle(account, by_channel=by_channels).items():
-        for age, users in ages.items():
-            if key in found:
-                found[key].ages[age].active_users = users
-    dimensions = ("cohort", "channel") if by_channels else ("cohort",)
-    for bucket, lines in posted_parts(account, *dimensions).items():
-        for line in lines:
-            age = _age(account, found, line.key, bucket)
-            if age is not None:
-                age.serving_cost += line.serving_cost
-    for measure, bucket, key, amount in _posted_money(account, dimensions):
-        age = _age(account, found, key, bucket)
-        if age is not None:
-            if measure == "payment_fees":
-                age.fees += amount
-            else:
-                age.revenue += amount
+    cells = cohort_money(account, by_channels=by_channels)
+    covered = [
+        any(account.coverage.any(table, period) for table in TABLES_NEEDED)
+        for period in account.buckets.periods
+    ]
+    partial = [(is_partial(account, bucket), gaps_of(account, bucket)) for bucket in range(len(months))]
+    for key, cohort in found.items():
+        for bucket, month in enumerate(months):
+            cell = cells.get((key, bucket))
+            if cell is None and covered[bucket] and month >= key.month:
+                cell = CohortAge(is_partial=partial[bucket][0], gaps=partial[bucket][1])
+            if cell is not None:
+                age = months_apart(key.month, month)
+                cohort.ages[age] = _joined(cohort.ages[age], cell) if age in cohort.ages else cell
     return [found[key] for key in sorted(found, key=lambda key: (key.month, key.channel or ""))]
 
 
-def _age(
-    account: Account, found: dict[CohortKey, Cohort], key: tuple[object, ...], bucket: int
-) -> CohortAge | None:
-    month = key[0]
-    if not isinstance(month, date):
-        return None
-    channel = key[1] if len(key) > 1 else None
-    cohort = found.get(CohortKey(month, channel if isinstance(channel, str) else None))
-    if cohort is None:
-        return None
-    return cohort.ages[months_apart(month, account.buckets.periods[bucket].first)]
-
-
-def _posted_money(
-    account: Account, dimensions: tuple[str, ...]
-) -> list[tuple[str, int, tuple[object, ...], Decimal]]:
-    """Revenue and fees by bucket and cohort, posted so that they sum to the statement's lines."""
-    rollup = account.rollups["payments"]
-    parts = recognised(rollup, account.buckets, account.converter, *dimensions)
-    parts += [
-        part
-        for part in fees_and_cash(rollup, account.buckets, account.converter, *dimensions)
-        if part.measure == "payment_fees"
-    ]
-    exact: dict[tuple[str, int], dict[tuple[object, ...], Fraction]] = defaultdict(
-        lambda: defaultdict(Fraction)
+def _joined(first: CohortAge, second: CohortAge) -> CohortAge:
+    """Two parts of one month, where the account's periods are shorter than months."""
+    return CohortAge(
+        active_users=first.active_users + second.active_users,
+        revenue=first.revenue + second.revenue,
+        fees=first.fees + second.fees,
+        serving_cost=first.serving_cost + second.serving_cost,
+        refunds=first.refunds + second.refunds,
+        free_serving_cost=first.free_serving_cost + second.free_serving_cost,
+        payers=first.payers + second.payers,
+        tokens=first.tokens + second.tokens,
+        free_tokens=first.free_tokens + second.free_tokens,
+        is_partial=first.is_partial or second.is_partial,
+        gaps=tuple(dict.fromkeys(first.gaps + second.gaps)),
     )
-    for part in parts:
-        if not isinstance(part.amount, NoRate):
-            exact[part.measure, part.bucket][part.key] += part.amount
-    found: list[tuple[str, int, tuple[object, ...], Decimal]] = []
-    for (measure, bucket), amounts in exact.items():
-        keys = sorted(amounts, key=str)
-        posted = post_parts([whole(amounts[key]) for key in keys], account.currency)
-        found += [(measure, bucket, key, amount) for key, amount in zip(keys, posted, strict=True)]
-    return found
 
 
 def _spend_by_cohort(account: Account, *, by_channels: bool) -> dict[CohortKey, Amount]:

@@ -7,6 +7,7 @@ one order: the same customers give the same parameters, to the last bit, however
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -40,18 +41,15 @@ class Cells:
     @classmethod
     def group(cls, columns: Sequence[str], rows: ArrayLike, counts: ArrayLike | None = None) -> Cells:
         """Group rows, each standing for one customer or for `counts` of them; empty cells are left out."""
-        table = np.asarray(rows, dtype=np.int64).reshape(-1, len(columns))
-        weights = (
-            np.ones(len(table), dtype=np.int64) if counts is None else np.asarray(counts, dtype=np.int64)
-        )
+        table = _whole(rows).reshape(-1, len(columns))
+        weights = None if counts is None else _whole(counts)
+        if weights is not None and weights.shape != (len(table),):
+            raise ValueError(f"{len(table)} rows cannot have counts of shape {weights.shape}")
         if len(table) == 0:
-            return cls(tuple(columns), table, weights)
-        order = np.lexsort(table.T[::-1])
-        table, weights = table[order], weights[order]
-        first = np.flatnonzero(np.r_[True, (table[1:] != table[:-1]).any(axis=1)])
-        sums = np.add.reduceat(weights, first)
+            return cls(tuple(columns), table, np.zeros(0, dtype=np.int64))
+        unique, sums = _grouped(table, weights)
         kept = sums != 0
-        return cls(tuple(columns), table[first][kept], sums[kept])
+        return cls(tuple(columns), unique[kept], sums[kept])
 
     @classmethod
     def merge(cls, parts: Iterable[Cells]) -> Cells:
@@ -81,6 +79,75 @@ class Cells:
     def where(self, keep: NDArray[np.bool_]) -> Cells:
         """Some of the cells."""
         return Cells(self.columns, self.rows[keep], self.counts[keep])
+
+
+def _whole(numbers: ArrayLike) -> NDArray[np.int64]:
+    """Numbers as whole numbers. Raises `ValueError` where one is not whole: rounding would invent equals."""
+    found = np.asarray(numbers)
+    if found.dtype == np.int64:
+        return found
+    if found.dtype.kind == "f" and not (found == np.floor(found)).all():
+        raise ValueError("cells are of whole numbers: count times in a finer period")
+    return found.astype(np.int64)
+
+
+_EXACT = 2**53
+"""Up to here a float holds every whole number, so sums in floats are exact."""
+
+
+def _grouped(
+    table: NDArray[np.int64], weights: NDArray[np.int64] | None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Unique rows in order and the sum of their weights; three ways, the same result.
+
+    A row becomes one number, first column leading, so that numbers lie as rows do. Few possible numbers are
+    counted in place; many are sorted; rows too wide for one number are sorted column by column.
+    """
+    low = [int(column.min()) for column in table.T]
+    spans = [int(column.max()) - least + 1 for column, least in zip(table.T, low, strict=True)]
+    possible = math.prod(spans)
+    if possible >= 2**62:
+        return _sorted_by_columns(table, weights)
+    keys = np.zeros(len(table), dtype=np.int64)
+    for column, least, span in zip(table.T, low, spans, strict=True):
+        keys *= span
+        keys += column
+        keys -= least
+    total = len(table) if weights is None else float(np.abs(weights.astype(float)).sum())
+    if possible <= max(4 * len(table), 4096) and total < _EXACT:
+        dense = np.bincount(keys, weights=weights, minlength=possible)
+        found = np.flatnonzero(dense)
+        sums = dense[found].astype(np.int64)
+    else:
+        found, sums = _sorted_by_key(keys, weights)
+    unique = np.empty((len(found), len(spans)), dtype=np.int64)
+    for i in range(len(spans) - 1, -1, -1):
+        found, unique[:, i] = np.divmod(found, spans[i])
+        unique[:, i] += low[i]
+    return unique, sums
+
+
+def _sorted_by_key(
+    keys: NDArray[np.int64], weights: NDArray[np.int64] | None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    if weights is None:
+        keys = np.sort(keys)
+        weights = np.ones(len(keys), dtype=np.int64)
+    else:
+        order = np.argsort(keys, kind="stable")
+        keys, weights = keys[order], weights[order]
+    first = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]])
+    return keys[first], np.add.reduceat(weights, first)
+
+
+def _sorted_by_columns(
+    table: NDArray[np.int64], weights: NDArray[np.int64] | None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    weights = np.ones(len(table), dtype=np.int64) if weights is None else weights
+    order = np.lexsort(table.T[::-1])
+    table, weights = table[order], weights[order]
+    first = np.flatnonzero(np.r_[True, (table[1:] != table[:-1]).any(axis=1)])
+    return table[first], np.add.reduceat(weights, first)
 
 
 VISIT_COLUMNS = ("repeats", "recency", "age")

@@ -1,25 +1,28 @@
 """Maximum likelihood on weighted cells, for every model of this room: estimate and errors, or a refusal.
 
 Parameters are searched on a scale without bounds (logarithm of what must be positive, log-odds of a share),
-from several starts; the best wins. The curvature there gives standard errors. A search that does not settle
-is refused by name: no number comes out of it.
+from several starts; the best wins, and Newton's method finishes. The curvature there gives standard errors.
+A search that does not settle is refused by name: no number comes out of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any
 
 import numpy as np
 import scipy.optimize
-from numpy.typing import NDArray
 
 from breakeven.account.metrics import Missing
 from breakeven.growth.cells import Cells
+from breakeven.growth.model import Edged, Floats, Model, Scale, from_free, slope, to_free
+from breakeven.growth.search import EDGE, HOPELESS, MANY_CELLS, Function, Loss, Top, downhill, newton, thinned
 
-Scale = Literal["positive", "share", "any"]
-Floats = NDArray[np.float64]
+__all__ = [
+    "FLAT", "NOT_SETTLED", "NO_CUSTOMERS", "Fit", "Floats", "Model", "Scale",
+    "at", "fit", "flat_along", "from_free", "runs_away", "slope", "to_free",
+]  # fmt: skip
 
 NO_CUSTOMERS = Missing("there are no customers to learn from", "没有可供学习的客户")
 NOT_SETTLED = Missing(
@@ -31,36 +34,12 @@ FLAT = Missing(
     "数据无法区分：其他参数同样能解释这些数据",
 )
 
-_EDGE = 30.0
-"""How far a parameter may run on its free scale before it counts as infinite."""
-_CURVATURE_STEP = 1e-4
-_GRADIENT_PER_CUSTOMER = 1e-5
-
-
-class Model(Protocol):
-    """What a model must say to be fitted."""
-
-    @property
-    def name(self) -> str:
-        """Its name as the field writes it, such as `BG/NBD`."""
-        ...
-
-    @property
-    def parameters(self) -> Mapping[str, Scale]:
-        """Its parameters in order, each with the numbers it may take."""
-        ...
-
-    def starts(self, cells: Cells) -> list[Floats]:
-        """Where to begin the search, on the parameters' own scale; the first is the most likely."""
-        ...
-
-    def log_likelihoods(self, parameters: Floats, cells: Cells) -> Floats:
-        """The logarithm of each cell's likelihood, for one customer of it."""
-        ...
-
-    def refusal(self, cells: Cells) -> Missing | None:
-        """Why these customers cannot determine the model, if that can be seen beforehand."""
-        ...
+_WIDEST_ERROR = 25.0
+"""A standard error on the free scale beyond this means that the data say nothing of a parameter."""
+_LARGE = 7.0
+"""A parameter this far on its free scale, and not determined, is on its way to infinity."""
+_RUNNING = 0.1
+"""A step this long that gains nothing belongs to a parameter on its way to infinity."""
 
 
 @dataclass(frozen=True)
@@ -100,82 +79,37 @@ class Fit:
         scales = tuple(self.scales.values())
         centre = to_free(self.estimate, scales)
         found = random.multivariate_normal(centre, self.covariance, size=size, method="eigh")
-        return np.stack([from_free(one, scales) for one in found]) if size else found
-
-
-def to_free(parameters: Floats, scales: tuple[Scale, ...]) -> Floats:
-    """Parameters on a scale without bounds.
-
-    >>> to_free(np.array([1.0, 0.5]), ("positive", "share")).tolist()
-    [0.0, 0.0]
-    """
-    found = np.array(parameters, dtype=float)
-    for i, scale in enumerate(scales):
-        if scale == "positive":
-            found[i] = np.log(found[i])
-        elif scale == "share":
-            found[i] = np.log(found[i]) - np.log1p(-found[i])
-    return found
-
-
-def from_free(free: Floats, scales: tuple[Scale, ...]) -> Floats:
-    """The way back from `to_free`."""
-    found = np.array(free, dtype=float)
-    for i, scale in enumerate(scales):
-        if scale == "positive":
-            found[i] = np.exp(found[i])
-        elif scale == "share":
-            found[i] = 1.0 / (1.0 + np.exp(-found[i]))
-    return found
-
-
-def slope(parameters: Floats, scales: tuple[Scale, ...]) -> Floats:
-    """How fast each parameter moves with its free scale."""
-    found = np.ones(len(scales))
-    for i, scale in enumerate(scales):
-        if scale == "positive":
-            found[i] = parameters[i]
-        elif scale == "share":
-            found[i] = parameters[i] * (1.0 - parameters[i])
-    return found
+        return from_free(np.clip(found, -EDGE, EDGE), scales)
 
 
 def fit(model: Model, cells: Cells) -> Fit | Missing:
-    """The most likely parameters of a model for the customers in some cells, or why there are none."""
+    """The most likely parameters of a model for the customers in some cells, or why there are none.
+
+    Refusals: `NO_CUSTOMERS`; the model's own (`Model.refusal`, `Edged.edge`); `NOT_SETTLED`, when no maximum
+    was found; a parameter that runs to nothing or to infinity, by name; `FLAT` with the names, when several
+    parameters may move together and explain the customers as well.
+    """
     if cells.size == 0:
         return NO_CUSTOMERS
     refused = model.refusal(cells)
     if refused is not None:
         return refused
     scales = tuple(model.parameters.values())
-    weights = cells.counts.astype(float)
-    size = float(cells.size)
-
-    def loss(free: Floats) -> float:
-        if np.abs(free).max() > _EDGE:
-            return 1e10
-        with np.errstate(all="ignore"):
-            value = -float(weights @ model.log_likelihoods(from_free(free, scales), cells)) / size
-        return value if np.isfinite(value) else 1e10
-
-    best: Any = None
-    for start in model.starts(cells):
-        found: Any = scipy.optimize.minimize(
-            loss,
-            to_free(start, scales),
-            method="L-BFGS-B",
-            options={"ftol": 1e-14, "gtol": 1e-8, "maxiter": 500},
-        )
-        if best is None or found.fun < best.fun - 1e-10:
-            best = found
-    polished: Any = scipy.optimize.minimize(
-        loss, best.x, method="Nelder-Mead", options={"xatol": 1e-7, "fatol": 1e-13, "maxiter": 400}
-    )
-    free = polished.x if polished.fun < best.fun else best.x
-    value = min(polished.fun, best.fun)
-    if value >= 1e9:
+    starts = [to_free(start, scales) for start in model.starts(cells)]
+    if len(cells.counts) > MANY_CELLS:
+        rough = Loss(model, thinned(cells), scales)
+        starts = [min((downhill(rough, start) for start in starts), key=lambda found: found[1])[0]]
+    loss = Loss(model, cells, scales)
+    best, value = min((downhill(loss, start) for start in starts), key=lambda found: found[1])
+    if value >= HOPELESS / 10:
         return NOT_SETTLED
-    return at(model.name, model.parameters, free, lambda point: -size * loss(point), cells.size)
+    top = newton(loss, best)
+    if not top.is_settled and len(cells.counts) <= MANY_CELLS:
+        walked: Any = scipy.optimize.minimize(
+            loss, top.free, method="Nelder-Mead", options={"xatol": 1e-7, "fatol": 1e-13, "maxiter": 400}
+        )
+        top = newton(loss, walked.x)
+    return _fit_at(model.name, model.parameters, top, loss, model if isinstance(model, Edged) else None)
 
 
 def at(
@@ -185,46 +119,59 @@ def at(
     log_likelihood: Callable[[Floats], float],
     size: int,
 ) -> Fit | Missing:
-    """The fit at a found maximum: its curvature as standard errors, refused where it is not a maximum."""
-    if np.abs(free).max() > _EDGE - 1:
-        return FLAT
-    gradient = _gradient(log_likelihood, free)
-    if np.abs(gradient).max() > _GRADIENT_PER_CUSTOMER * size * 10 + 1e-2:
-        return NOT_SETTLED
-    curvature = -_hessian(log_likelihood, free)
-    values, vectors = np.linalg.eigh((curvature + curvature.T) / 2)
-    if values.min() <= 1e-9 * max(1.0, float(np.abs(values).max())):
-        return FLAT
-    covariance = (vectors / values) @ vectors.T
-    return Fit(
-        name,
-        dict(parameters),
-        from_free(free, tuple(parameters.values())),
-        float(log_likelihood(free)),
-        covariance,
-        size,
+    """The fit at a maximum found elsewhere: its curvature as standard errors, refused where it is not one."""
+    loss = Function(log_likelihood, float(size))
+    return _fit_at(name, parameters, newton(loss, free), loss, None)
+
+
+def runs_away(parameter: str, *, is_high: bool) -> Missing:
+    """The refusal of a fit in which one parameter has no finite best value."""
+    if is_high:
+        return Missing(
+            f"the data do not say: the larger {parameter}, the better the fit, without end",
+            f"数据无法确定：参数 {parameter} 越大拟合越好，没有止境",
+        )
+    return Missing(
+        f"the data do not say: the smaller {parameter}, the better the fit, down to nothing",
+        f"数据无法确定：参数 {parameter} 越小拟合越好，直至为零",
     )
 
 
-def _gradient(function: Callable[[Floats], float], point: Floats) -> Floats:
-    step = _CURVATURE_STEP * np.eye(len(point))
-    return np.array([(function(point + h) - function(point - h)) / (2 * _CURVATURE_STEP) for h in step])
+def flat_along(names: list[str]) -> Missing:
+    """The refusal of a fit in which some parameters may move together: `FLAT`, with their names."""
+    return Missing(f"{FLAT.en} ({', '.join(names)})", f"{FLAT.zh}（{'、'.join(names)}）")
 
 
-def _hessian(function: Callable[[Floats], float], point: Floats) -> Floats:
-    """Second derivatives by central differences."""
-    size, h = len(point), _CURVATURE_STEP * 10
-    step, centre = h * np.eye(size), function(point)
-    found = np.empty((size, size))
-    for i in range(size):
-        up, down = function(point + step[i]), function(point - step[i])
-        found[i, i] = (up - 2 * centre + down) / h**2
-        for j in range(i):
-            corners = (
-                function(point + step[i] + step[j])
-                - function(point + step[i] - step[j])
-                - function(point - step[i] + step[j])
-                + function(point - step[i] - step[j])
-            )
-            found[i, j] = found[j, i] = corners / (4 * h**2)
-    return found
+def _fit_at(
+    name: str, parameters: Mapping[str, Scale], top: Top, loss: Function, edged: Edged | None
+) -> Fit | Missing:
+    names = list(parameters)
+    far = int(np.abs(top.step).argmax())
+    if np.abs(top.free).max() > EDGE - 1:
+        far = int(np.abs(top.free).argmax())
+        return _runaway(edged, names[far], is_high=top.free[far] > 0)
+    if not top.is_settled:
+        return NOT_SETTLED
+    values, vectors = np.linalg.eigh(top.curvature)
+    if np.abs(top.step).max() > _RUNNING:
+        return _runaway(edged, names[far], is_high=top.step[far] > 0)
+    least = max(1e-9 * float(np.abs(values).max()), 1 / (loss.size * _WIDEST_ERROR**2))
+    if values.min() <= least:
+        moving = np.abs(vectors[:, 0]) > 0.2
+        far = int(np.abs(np.where(moving, top.free, 0.0)).argmax())
+        if abs(top.free[far]) > _LARGE:
+            return _runaway(edged, names[far], is_high=top.free[far] > 0)
+        return flat_along([one for one, part in zip(names, vectors[:, 0], strict=True) if abs(part) > 0.2])
+    return Fit(
+        name,
+        dict(parameters),
+        from_free(top.free, tuple(parameters.values())),
+        -loss(top.free) * loss.size,
+        (vectors / (values * loss.size)) @ vectors.T,
+        round(loss.size),
+    )
+
+
+def _runaway(edged: Edged | None, parameter: str, *, is_high: bool) -> Missing:
+    own = edged.edge(parameter, is_high=is_high) if edged else None
+    return own or runs_away(parameter, is_high=is_high)

@@ -1,21 +1,28 @@
 """Forecasts that were made, kept as they were made: so that they can be scored when the months have come.
 
-One line of JSON a forecast, in `forecasts/kept.jsonl` of the books, only ever appended. A forecast made again
-from the same facts is the same forecast and is not written twice.
+One line of JSON a forecast, in `forecasts/kept.jsonl` of the books, only ever appended, never pruned. The
+same forecast made again from the same facts and choices is not written twice, whatever day it is. A last line
+that a killed process tore off does not count; any other that cannot be read is an error that names it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+import math
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
-from breakeven.ledger.lock import hold
+from breakeven.errors import BreakevenError, InputError
+from breakeven.ledger.lock import cannot_write, hold
 
 PLACE = Path("forecasts", "kept.jsonl")
+_DIGITS = 9
+"""Significant digits kept of a modelled number: the last ones differ between machines and mean nothing."""
 
 
 @dataclass(frozen=True)
@@ -23,9 +30,10 @@ class Forecast:
     """One number that was foretold.
 
     `kind` is what (`retention`, `ltv`, `payback`), `segment` whose (a channel, or empty for all), `cohort`
-    the month the users came (`2024-03`), `age` months after it, `unit` that of `value`. `facts_to` is the
-    last day of the facts it was made from; `basis` names those facts and the choices made (a fingerprint).
-    `value` is None where the answer was "not within the horizon".
+    the month the users came (`2024-03`, empty for all), `unit` that of `value`. `age` is for `retention` the
+    months after that month, for `ltv` and `payback` how many months are counted, that month being the first.
+    `facts_to` is the last day of the facts it was made from; `basis` names those facts and the choices made
+    (see `basis_of`). `value` is None where the answer was "not within the horizon"; so is a bound beyond it.
     """
 
     made_on: date
@@ -43,34 +51,164 @@ class Forecast:
     basis: str = ""
 
     @property
+    def said(self) -> tuple[object, ...]:
+        """All that was said, whatever day it is: equal for the same forecast made twice."""
+        return (
+            self.facts_to, self.kind, self.model, self.segment, self.cohort, self.age,
+            self.value, self.low, self.high, self.level, self.unit, self.basis,
+        )  # fmt: skip
+
+    @property
     def key(self) -> str:
-        """Equal for the same forecast made twice, whatever day it is."""
-        said = {name: str(value) for name, value in asdict(self).items() if name != "made_on"}
-        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:20]
+        """A short name for all that was said."""
+        return hashlib.sha256(repr(self.said).encode()).hexdigest()[:20]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What came of keeping forecasts: how many were new, how many the books hold, and what went wrong."""
+
+    new: int
+    total: int
+    problem: BreakevenError | None = None
+
+
+def basis_of(facts: Mapping[str, Any]) -> str:
+    """A fingerprint of facts and choices, given as anything JSON can write, whatever their order.
+
+    >>> basis_of({"seed": 1, "users": [10, 8]}) == basis_of({"users": [10, 8], "seed": 1})
+    True
+    """
+    said = json.dumps(facts, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
 def kept_forecasts(folder: Path) -> list[Forecast]:
-    """Every forecast of the books in a folder, in the order made."""
-    try:
-        lines = (folder / PLACE).read_text("utf-8").splitlines()
-    except FileNotFoundError:
-        return []
-    found: list[Forecast] = []
-    for line in lines:
-        raw = json.loads(line)
-        raw |= {name: date.fromisoformat(raw[name]) for name in ("made_on", "facts_to")}
-        found.append(Forecast(**raw))
-    return found
+    """Every forecast kept in a books folder, in the order made.
+
+    Raises `InputError` that names the file and the line where one cannot be read.
+    """
+    lines, tail, _ = _lines(folder / PLACE)
+    found = [_read(folder, number, line) for number, line in enumerate(lines, 1) if line.strip()]
+    return found if tail is None else [*found, tail]
 
 
-def keep_forecasts(folder: Path, forecasts: Iterable[Forecast]) -> int:
-    """Append what is not kept yet; how many that were."""
+def keep_forecasts(folder: Path, forecasts: Iterable[Forecast]) -> Kept:
+    """Append the forecasts that are not kept yet, all of them or none.
+
+    A forecast is worth having even where it cannot be kept (a read-only folder, a full disk, a damaged
+    file): then nothing is written, and `problem` says why. Raises `ValueError` for a number that is none.
+    """
+    asked = list(dict.fromkeys(rounded(one) for one in forecasts))
     path = folder / PLACE
-    path.parent.mkdir(exist_ok=True)
-    with hold(path.parent / ".lock"):
-        known = {one.key for one in kept_forecasts(folder)}
-        new = [one for one in dict.fromkeys(forecasts) if one.key not in known]
-        with path.open("a", encoding="utf-8") as file:
-            for one in new:
-                file.write(json.dumps(asdict(one), default=str) + "\n")
-    return len(new)
+    try:
+        if not asked:
+            return Kept(0, len(kept_forecasts(folder)))
+        path.parent.mkdir(exist_ok=True)
+        with hold(path.parent / ".lock"):
+            kept = kept_forecasts(folder)
+            known = {one.said for one in kept}
+            new = list({one.said: one for one in asked if one.said not in known}.values())
+            if new:
+                _append(path, "".join(_written(one) for one in new).encode())
+    except OSError as error:
+        return Kept(0, 0, cannot_write(folder, error))
+    except BreakevenError as error:
+        return Kept(0, 0, error)
+    return Kept(len(new), len(kept) + len(new))
+
+
+def rounded(one: Forecast) -> Forecast:
+    """A forecast as it is kept. Raises `ValueError` where a value or bound is not finite.
+
+    >>> day = date(2024, 8, 31)
+    >>> rounded(Forecast(day, day, "ltv", "BdW", "", "2024-03", 12, 1 / 3, 0.0, None, 0.8, "CNY/user")).value
+    0.333333333
+    """
+
+    def figure(value: float | None) -> float | None:
+        if value is None:
+            return None
+        if not math.isfinite(value):
+            raise ValueError(f"{value} cannot be a forecast of {one.kind} for {one.cohort}")
+        return float(f"{value:.{_DIGITS}g}")
+
+    return replace(
+        one, age=int(one.age), value=figure(one.value), low=figure(one.low), high=figure(one.high),
+        level=float(one.level),
+    )  # fmt: skip
+
+
+def _lines(path: Path) -> tuple[list[bytes], Forecast | None, int]:
+    """Whole lines; what an unfinished last line says, if it says all; and where the whole lines end."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return [], None, 0
+    except OSError as error:
+        raise InputError("the kept forecasts cannot be read", where=str(path), cause=str(error)) from error
+    *lines, rest = content.split(b"\n")
+    try:
+        # An editor may have taken only the newline; a torn line never reads as a whole forecast.
+        return lines, _read(path.parents[1], len(lines) + 1, rest) if rest else None, len(content) - len(rest)
+    except InputError:
+        return lines, None, len(content) - len(rest)
+
+
+def _append(path: Path, content: bytes) -> None:
+    """Write behind the last whole line; a torn one goes. When the disk refuses, the file is as before."""
+    _, tail, end = _lines(path)
+    with path.open("ab") as file:
+        if tail is None:
+            file.truncate(end)
+        else:
+            content = b"\n" + content
+        before = file.seek(0, os.SEEK_END)
+        try:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        except OSError:
+            file.truncate(before)
+            raise
+
+
+def _written(one: Forecast) -> str:
+    said = {field.name: getattr(one, field.name) for field in fields(one)}
+    return json.dumps(said, default=str, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+_TEXTS = ("kind", "model", "segment", "cohort", "unit", "basis")
+_FIGURES = ("value", "low", "high")
+
+
+def _read(folder: Path, number: int, line: bytes) -> Forecast:
+    try:
+        raw: dict[str, Any] = json.loads(line)
+        made_on, facts_to = date.fromisoformat(raw.pop("made_on")), date.fromisoformat(raw.pop("facts_to"))
+        for name in _TEXTS:
+            if not isinstance(raw.setdefault(name, "") if name == "basis" else raw[name], str):
+                raise TypeError(f"{name} is not a text")
+        for name in _FIGURES:
+            raw[name] = _figure(name, raw[name])
+        level = _figure("level", raw.pop("level"))
+        if level is None or not 0 < level < 1:
+            raise ValueError("level is not a share between 0 and 1")
+        if type(raw["age"]) is not int or raw["age"] < 0:
+            raise ValueError("age is not a number of months")
+        date.fromisoformat(f"{raw['cohort'] or '2000-01'}-01")
+        return Forecast(made_on, facts_to, level=level, **raw)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        cause = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise InputError(
+            "a kept forecast cannot be read", where=f"{folder / PLACE}:{number}", cause=cause,
+            remedy="restore the line from a backup, or take it out",
+        ) from error  # fmt: skip
+
+
+def _figure(name: str, value: object) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{name} is not a finite number")
+    return float(value)

@@ -26,7 +26,8 @@ class ResponseCurve:
 
     `observed` is the range of spend the data ever saw, in money a period; outside it the curve is an
     extrapolation. `today` is the latest spend a period. `not_identified` says why the data do not determine
-    the curve, when they do not: the draws are then little more than the prior.
+    the curve, when they do not: the draws are then little more than the prior. `rivals_elasticity` says how
+    far half-saturation moves with what rivals spend (see `auction`); None where nobody measured it.
 
     >>> curve = ResponseCurve("douyin", "month", *(np.array([v]) for v in (1000.0, 500.0, 1.0)))
     >>> curve.users(500.0).tolist(), curve.marginal_users(500.0).round(6).tolist()
@@ -42,6 +43,7 @@ class ResponseCurve:
     observed: tuple[float, float] = (0.0, 0.0)
     today: float = 0.0
     not_identified: Missing | None = None
+    rivals_elasticity: Floats | None = None
 
     def users(self, spend: ArrayLike) -> Floats:
         """New users a period at a steady spend a period: (draw,) for one spend, (draw, spend) for several."""
@@ -56,6 +58,25 @@ class ResponseCurve:
         ratio = (x / half) ** shape
         return ceiling * shape * ratio / (x * (1.0 + ratio) ** 2)
 
+    def average_cost(self, spend: ArrayLike) -> Floats:
+        """Money per new user at a steady spend; infinite where the curve brings nobody."""
+        return _over(np.asarray(spend, dtype=float), self.users(spend))
+
+    def marginal_cost(self, spend: ArrayLike) -> Floats:
+        """What one more new user costs there: one over the slope of `users`."""
+        return _over(np.ones(()), self.marginal_users(spend))
+
+    def is_extrapolated(self, spend: float) -> bool:
+        """Whether the data never saw such a spend.
+
+        >>> curve = ResponseCurve("a", "week", *(np.ones(1),) * 3, observed=(50.0, 100.0))
+        >>> curve.is_extrapolated(100.0), curve.is_extrapolated(110.0), curve.is_extrapolated(20.0)
+        (False, True, True)
+        """
+        low, high = self.observed
+        slack = 1e-9 * max(1.0, high)
+        return not low - slack <= spend <= high + slack
+
     @property
     def is_concave(self) -> bool:
         """Whether further money never brings more than the money before it, in the middle draw."""
@@ -66,3 +87,8 @@ class ResponseCurve:
         if x.ndim == 0:
             return x, self.ceiling, self.half_spend, self.shape
         return x[None, :], self.ceiling[:, None], self.half_spend[:, None], self.shape[:, None]
+
+
+def _over(money: Floats, users: Floats) -> Floats:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(users > 0, money / users, np.inf)

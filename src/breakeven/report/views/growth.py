@@ -114,8 +114,8 @@ def marginal_table(account: Account, dimension: Dimension = "channel", only: tup
         tuple(columns),
         rows,
         note=Label(
-            "Change in spend over change in bought users; no value where users did not grow.",
-            "支出的变化除以投放新增的变化；用户没有增加的月份无数值。",
+            "Change in spend over change in bought users; no value where users did not grow or spend fell.",
+            "支出的变化除以投放新增的变化；用户没有增加或支出减少的月份无数值。",
         ),
     )
 

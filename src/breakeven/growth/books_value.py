@@ -1,0 +1,316 @@
+"""From the books to what users are worth: by channel and cohort, all together, and for a user won next.
+
+Everything is drawn by channel and month of acquisition and added up from there, so rows weigh to the total.
+Users without a channel are a segment of their own.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from breakeven.account.metrics import Missing
+from breakeven.account.payback import Cohort, cohorts
+from breakeven.account.unit_cost import unit_cost_index
+from breakeven.growth.activity import fit_activity
+from breakeven.growth.books_retention import activity_triangles
+from breakeven.growth.choice import Choice, choose
+from breakeven.growth.prospect import (
+    ActiveShares,
+    Prospect,
+    base_of,
+    go_on,
+    month_weights,
+    rates_of,
+    with_next,
+    RATES,
+)
+from breakeven.growth.triangle import ALL, UNATTRIBUTED, Floats, Triangle
+from breakeven.growth.unit_cost_path import UnitCostPath
+from breakeven.growth.value import Value, refusal_of, value_of
+from breakeven.periods import next_month
+
+if TYPE_CHECKING:
+    from breakeven.account.account import Account
+
+By = Literal["all", "channel", "cohort", "both"]
+HORIZON_MONTHS = 12
+DISCOUNT_RATE = 0.10
+DRAWS = 400
+SEED = 20_240_601
+NEXT = "next"
+"""The cohort of users that are won next month."""
+_FEWEST_COHORTS = 4
+_FEWEST_USERS = 200
+"""From so many cohorts and users on, a channel has an activity curve of its own."""
+
+
+@dataclass(frozen=True)
+class Prospects:
+    """All segments of the books, drawn to the horizon: `segments` by name, each with a last cohort to come.
+
+    `triangles` are as booked, `constant` at today's unit cost; `refusals` says which segments show too little.
+    """
+
+    triangles: Mapping[str, Triangle]
+    constant: Mapping[str, Triangle]
+    segments: Mapping[str, Prospect]
+    refusals: Mapping[str, Missing | None]
+    index: Mapping[date, Decimal | Missing]
+    path: UnitCostPath
+    horizon_months: int
+    discount_rate: float
+    model: str
+    refusal: Missing | None = None
+
+    def value(self, rows: Mapping[str, list[int]], segment: str, cohort: str = "") -> Value:
+        """The value of some cohorts, by segment."""
+        parts = [(self.segments[name], chosen) for name, chosen in rows.items()]
+        refused = self.refusal if len(rows) != 1 else self.refusals[next(iter(rows))]
+        users = sum(float(self.segments[name].users[chosen].sum()) for name, chosen in rows.items())
+        if refused is None and users < 2 and cohort != NEXT:
+            refused = refusal_of(self.triangles[next(iter(rows))].rows(rows[next(iter(rows))]))
+        return value_of(
+            parts, segment=segment, cohort=cohort, discount_rate=self.discount_rate, refusal=refused
+        )
+
+
+@dataclass(frozen=True)
+class Values:
+    """Rows of values, the total they weigh to, and what a user won next month is worth, by channel.
+
+    `spend_without_users` is what channels cost that brought nobody.
+    """
+
+    by: By
+    rows: tuple[Value, ...]
+    total: Value | None
+    next_users: Mapping[str, Value]
+    prospects: Prospects
+    cohorts: Mapping[tuple[str, str], Cohort] = field(repr=False)
+
+
+def triangles_of(account: Account) -> dict[str, Triangle]:
+    """The books' cohorts as triangles, by channel; users without one under `(unattributed)`."""
+    by_segment: dict[str, list[Cohort]] = {}
+    for cohort in cohorts(account, by_channels=True):
+        by_segment.setdefault(cohort.key.channel or UNATTRIBUTED, []).append(cohort)
+    width = max((max(c.ages, default=-1) + 1 for found in by_segment.values() for c in found), default=0)
+    return {name: Triangle.of(found, name, width) for name, found in sorted(by_segment.items())}
+
+
+def prospects_of(
+    account: Account,
+    *,
+    horizon_months: int = HORIZON_MONTHS,
+    discount_rate: float = DISCOUNT_RATE,
+    unit_cost_path: UnitCostPath | None = None,
+    draws: int = DRAWS,
+    seed: int = SEED,
+) -> Prospects | Missing:
+    """Draw the books' cohorts, and one to come of each channel, to the horizon; or why nothing can be drawn.
+
+    The path's factors are relative to the last month's unit cost. The same books and seed give the same draws.
+    """
+    triangles = triangles_of(account)
+    index = unit_cost_index(account)
+    activity = activity_triangles(account).get(ALL)
+    return prospects_from(
+        triangles, index, None if activity is None else choose(activity.exposed, activity.returned, starts=activity.starts),
+        horizon_months=horizon_months, discount_rate=discount_rate, path=unit_cost_path or UnitCostPath(),
+        draws=draws, seed=seed,
+    )  # fmt: skip
+
+
+def prospects_from(
+    triangles: Mapping[str, Triangle],
+    index: Mapping[date, Decimal | Missing],
+    choice: Choice | None,
+    *,
+    horizon_months: int,
+    discount_rate: float = DISCOUNT_RATE,
+    path: UnitCostPath | None = None,
+    draws: int = DRAWS,
+    seed: int = SEED,
+) -> Prospects | Missing:
+    """The same from triangles by channel and a chosen activity curve, without books."""
+    filled = {name: one for name, one in triangles.items() if one.users.sum() > 0}
+    if not filled:
+        return Missing("no users", "没有用户")
+    way = path or UnitCostPath()
+    months = sorted({month for one in filled.values() for month in one.months})
+    following = next_month(max(months))
+    longer = {name: with_next(one, following, _typical(one)) for name, one in filled.items()}
+    constant = {name: one.at_constant_cost(levels_of(one, index)) for name, one in longer.items()}
+    whole = Triangle.merge(list(constant.values()))
+    refusal = refusal_of(Triangle.merge(list(filled.values())))
+    common = choice.best if choice else None
+    if refusal is None and (common is None or isinstance(common, Missing)):
+        refusal = common if isinstance(common, Missing) else Missing(
+            "not enough to forecast: no activity curve", "不足以预测：没有可用的活跃曲线"
+        )
+    if refusal is not None:
+        segments = {name: _measured_only(one, horizon_months) for name, one in filled.items()}
+        refusals = {name: refusal_of(one) or refusal for name, one in filled.items()}
+        return Prospects(
+            filled, constant, segments, refusals, index, way, horizon_months, discount_rate, "", refusal
+        )
+    assert choice is not None  # noqa: S101 - a choice without a curve is refused above
+    random = np.random.default_rng(seed)
+    weights = month_weights([*months, following], draws, random)
+    bases = {name: base_of(whole, name, base) for name, base in RATES}
+    parents = rates_of(whole, weights, random, None, bases)
+    segments: dict[str, Prospect] = {}
+    for name, one in longer.items():
+        own = np.random.default_rng([seed, zlib.crc32(name.encode())])
+        segments[name] = go_on(
+            one, constant[name], _curve(one, choice), rates_of(constant[name], weights, own, parents, bases),
+            horizon_months=horizon_months, draws=draws, path=way, random=own, bases=bases,
+        )  # fmt: skip
+    refusals = {name: _refusal_of_part(one) for name, one in filled.items()}
+    return Prospects(
+        longer, constant, segments, refusals, index, way, horizon_months, discount_rate, choice.model
+    )
+
+
+def values_of(
+    account: Account,
+    by: By = "all",
+    *,
+    horizon_months: int = HORIZON_MONTHS,
+    discount_rate: float = DISCOUNT_RATE,
+    unit_cost_path: UnitCostPath | None = None,
+    draws: int = DRAWS,
+    seed: int = SEED,
+) -> Values | Missing:
+    """What acquired users are worth: one row for all, or by channel, by cohort, or by both."""
+    found = prospects_of(
+        account, horizon_months=horizon_months, discount_rate=discount_rate,
+        unit_cost_path=unit_cost_path, draws=draws, seed=seed,
+    )  # fmt: skip
+    if isinstance(found, Missing):
+        return found
+    booked = {
+        (cohort.key.channel or UNATTRIBUTED, f"{cohort.key.month:%Y-%m}"): cohort
+        for cohort in cohorts(account, by_channels=True)
+    }
+    if by in ("all", "cohort"):
+        booked |= {(ALL, f"{one.key.month:%Y-%m}"): one for one in cohorts(account)}
+    return arranged(found, by, booked)
+
+
+def arranged(found: Prospects, by: By, booked: Mapping[tuple[str, str], Cohort] | None = None) -> Values:
+    """Rows of values from drawn segments."""
+    here = {
+        name: [k for k in range(len(part.months)) if not _is_next(found, name, k)]
+        for name, part in found.segments.items()
+    }
+    months = sorted({found.segments[name].months[k] for name, rows in here.items() for k in rows})
+    rows: list[Value] = []
+    if by == "all":
+        rows = [found.value(here, ALL)]
+    elif by == "channel":
+        rows = [found.value({name: chosen}, name) for name, chosen in here.items()]
+    elif by == "cohort":
+        for month in months:
+            chosen = {name: _rows_at(found.segments[name], [month]) for name in here}
+            chosen = {name: found_rows for name, found_rows in chosen.items() if found_rows}
+            rows.append(found.value(chosen, ALL, f"{month:%Y-%m}"))
+    else:
+        for name, chosen in here.items():
+            for k in chosen:
+                month = found.segments[name].months[k]
+                rows.append(found.value({name: [k]}, name, f"{month:%Y-%m}"))
+    following = {
+        name: found.value({name: [len(part.months) - 1]}, name, NEXT)
+        for name, part in found.segments.items()
+        if found.refusal is None and found.refusals[name] is None
+    }
+    return Values(by, tuple(rows), found.value(here, ALL), following, found, dict(booked or {}))
+
+
+def value_per_new_user(
+    account: Account, channel: str, values: Values | None = None, **how: Any
+) -> Value | Missing:
+    """What a user won next month through a channel is worth: `contribution` as an interval, `total` as draws.
+
+    Give the `values` of the books where several channels are asked for, so that they are drawn once; `how` is
+    what `values_of` takes.
+    """
+    found = values or values_of(account, "channel", **how)
+    if isinstance(found, Missing):
+        return found
+    if channel in found.next_users:
+        return found.next_users[channel]
+    if found.prospects.refusal is not None:
+        return found.prospects.refusal
+    return found.prospects.refusals.get(channel) or Missing(
+        f"no users came through {channel}", f"没有用户来自 {channel}"
+    )
+
+
+def levels_of(triangle: Triangle, index: Mapping[date, Decimal | Missing]) -> list[float]:
+    """Unit cost of each month from a triangle's first on, relative to today; NaN where not known."""
+    levels: list[float] = []
+    month = triangle.months[0]
+    for _ in range(triangle.ages):
+        level = index.get(month)
+        levels.append(float(level) if isinstance(level, Decimal) else np.nan)
+        month = next_month(month)
+    return levels
+
+
+def _curve(triangle: Triangle, choice: Choice) -> ActiveShares:
+    """The chosen curve fitted to a channel of some size, or else everybody's."""
+    common: Any = choice.best
+    seen = triangle.is_measured[:, 1:].any(axis=1)
+    if choice.candidate is None or seen.sum() < _FEWEST_COHORTS or triangle.users[seen].sum() < _FEWEST_USERS:
+        return common
+    exposed = np.where(triangle.is_measured, triangle.users[:, None], np.nan)
+    keep = triangle.is_measured.any(axis=1)
+    own = fit_activity(choice.candidate.curve, exposed[keep], triangle.active[keep])
+    return common if isinstance(own, Missing) else own
+
+
+def _refusal_of_part(triangle: Triangle) -> Missing | None:
+    """Why a segment has no forecast of its own where others have: only for want of users."""
+    found = refusal_of(triangle)
+    return found if found is not None and triangle.users.sum() < 2 else None
+
+
+def _typical(triangle: Triangle) -> float:
+    """How many users the next cohort is taken to have: as many as the last three on average."""
+    return max(1.0, float(np.round(triangle.users[-3:].mean())))
+
+
+def _is_next(found: Prospects, name: str, row: int) -> bool:
+    return found.refusal is None and row == len(found.segments[name].months) - 1
+
+
+def _rows_at(part: Prospect, months: list[date]) -> list[int]:
+    return [row for row, month in enumerate(part.months) if month in months]
+
+
+def _measured_only(triangle: Triangle, horizon_months: int) -> Prospect:
+    """What is measured, and nothing else: one draw with nothing in the cells to come."""
+    from breakeven.growth.triangle import LINES
+
+    def cut(cells: Floats) -> Floats:
+        found = np.zeros((1, len(cells), horizon_months))
+        width = min(cells.shape[1], horizon_months)
+        found[0, :, :width] = np.nan_to_num(cells[:, :width])
+        return found
+
+    measured = np.zeros((len(triangle.months), horizon_months), dtype=bool)
+    width = min(triangle.ages, horizon_months)
+    measured[:, :width] = triangle.is_measured[:, :width]
+    return Prospect(
+        triangle.segment, triangle.months, triangle.users, triangle.spend, measured,
+        {name: cut(triangle.line(name)) for name in LINES}, triangle.oldest_age,
+    )  # fmt: skip

@@ -1,0 +1,89 @@
+"""A budget's offers from the books: each channel's curve, and what its new users bring month by month."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from breakeven.account.channel_series import UNATTRIBUTED, channel_series
+from breakeven.account.metrics import Amount, Missing
+from breakeven.growth.budget_curves import Floats
+from breakeven.growth.budget_question import Offer
+from breakeven.growth.response.curve import ResponseCurve
+
+if TYPE_CHECKING:
+    from breakeven.account.account import Account
+
+Worth = tuple[Floats, Floats]
+"""What a new user has brought by the end of each month (draw, month), and their discounted value (draw,)."""
+Worths = Callable[["Account", str], "Worth | Missing"]
+"""The worth of a channel's new users, or why it is not known."""
+
+_NOTHING = np.zeros((1, 1))
+NO_CASH = Missing("no cash is recorded", "没有现金记录")
+NO_CURVE = Missing("no response curve could be drawn for it", "没有可用的响应曲线")
+
+
+@dataclass(frozen=True)
+class Plannable:
+    """What the books offer to a plan. `outside` are channels without a curve: their spend goes on as it is.
+
+    Money is a month's, in the account's currency. `cash` is what was there at the end of the last month.
+    """
+
+    offers: tuple[Offer, ...]
+    outside: dict[str, tuple[float, Missing]] = field(default_factory=dict[str, tuple[float, Missing]])
+    cash: Amount = NO_CASH
+    month: str = ""
+
+    @property
+    def spend_today(self) -> float:
+        """What all channels together spend a month."""
+        return sum(offer.spend_today(1.0) for offer in self.offers) + sum(
+            spend for spend, _ in self.outside.values()
+        )
+
+
+def plannable(
+    account: Account, curves: Sequence[ResponseCurve], worths: Worths, *, needs_value: bool = True
+) -> Plannable:
+    """The offers of the channels with these curves.
+
+    A channel whose users have no known value keeps its spend; `needs_value` is False where the value of users does not matter to the objective.
+    """
+    series = channel_series(account, "month")
+    latest = _latest(series.spend)
+    by_channel = {curve.channel: curve for curve in curves}
+    offers, unknown = list[Offer](), list[Offer]()
+    for channel, curve in by_channel.items():
+        found = worths(account, channel)
+        today = latest.get(channel)
+        if isinstance(found, Missing):
+            unknown.append(Offer(curve, _NOTHING, today=today, kept=found if needs_value else None))
+        else:
+            offers.append(Offer(curve, found[0], found[1], today=today))
+    # Users of unknown worth count as bringing nothing, for as long as the others are looked at.
+    horizon = max((offer.contribution.shape[1] for offer in offers), default=1)
+    offers += [replace(offer, contribution=np.zeros((1, horizon))) for offer in unknown]
+    outside = {
+        channel: (spend, NO_CURVE)
+        for channel, spend in latest.items()
+        if channel not in by_channel and channel != UNATTRIBUTED and spend > 0
+    }
+    last = len(account.buckets.periods) - 1
+    month = f"{series.periods[-1].first:%Y-%m}" if series.periods else ""
+    return Plannable(tuple(offers), outside, account.value("cash", last), month)
+
+
+def _latest(spend: Mapping[str, Sequence[Decimal | None]]) -> dict[str, float]:
+    """Each channel's spend in the last whole month; absent where the books do not know it."""
+    found: dict[str, float] = {}
+    for channel, months in spend.items():
+        latest = months[-1] if months else None
+        if latest is not None:
+            found[channel] = max(0.0, float(latest))
+    return found

@@ -1,0 +1,112 @@
+"""Response curves from the books: each channel's spend and new users by week, else by month."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from breakeven.account.channel_series import UNATTRIBUTED, ChannelSeries, channel_series
+from breakeven.account.metrics import Missing
+from breakeven.growth.response.calibration import (
+    EXPERIMENTS,
+    RIVALS,
+    calibrations_of,
+    read_experiments,
+    read_rivals,
+    rivals_by_period,
+)  # fmt: skip
+from breakeven.growth.response.curve import ResponseCurve
+from breakeven.growth.response.fit import Response, fit_attributed
+from breakeven.growth.response.identified import judged, moved_together
+from breakeven.growth.response.observed import Grain, Observed
+
+if TYPE_CHECKING:
+    from breakeven.account.account import Account
+
+Floats = NDArray[np.float64]
+
+WEEKS_ENOUGH = 20
+"""From so many whole weeks on, weeks are used; months are fewer and smoother."""
+SEED = 20240901
+
+
+def responses_of(
+    account: Account, grain: Grain | None = None, experiments: Path | None = None, rivals: Path | None = None,
+    draws: int = 400, seed: int = SEED,
+) -> list[ResponseCurve]:  # fmt: skip
+    """The curve of every channel that has spend and users, largest spend first, each with how sure it is.
+
+    Curves that the data do not determine carry `not_identified`; channels without a curve at all are left out
+    (`fitted_responses` names them).
+    """
+    found = fitted_responses(account, grain, experiments, rivals, draws, seed)
+    return [response.curve for response in found.values() if not isinstance(response, Missing)]
+
+
+def fitted_responses(
+    account: Account, grain: Grain | None = None, experiments: Path | None = None, rivals: Path | None = None,
+    draws: int = 400, seed: int = SEED,
+) -> dict[str, Response | Missing]:  # fmt: skip
+    """By channel, what was learned, or why there is no curve. Raises `InputError` for files that do not
+    read.
+    """
+    channels = observed_channels(account, grain, experiments, rivals)
+    together = moved_together(channels, pooled=False)
+    found: dict[str, Response | Missing] = {}
+    for channel in channels:
+        fitted = fit_attributed(channel, draws=draws, seed=seed)
+        found[channel.channel] = (
+            fitted if isinstance(fitted, Missing) else judged(fitted, channel, together.get(channel.channel))
+        )
+    return found
+
+
+def observed_channels(
+    account: Account, grain: Grain | None = None, experiments: Path | None = None, rivals: Path | None = None
+) -> list[Observed]:
+    """What the fit is given: channels with any spend, by week when there are enough whole weeks.
+
+    Users are the bought ones where the books tell them apart. `experiments.csv` and `rivals.csv` of the books
+    folder count unless other files are named.
+    """
+    series = series_of(account, grain)
+    folder = account.books.folder
+    run = read_experiments(path) if (path := _file(experiments, folder / EXPERIMENTS)) else []
+    bids = read_rivals(path) if (path := _file(rivals, folder / RIVALS)) else {}
+    found: list[Observed] = []
+    for channel in series.channels:
+        spend = _floats(series.spend[channel])
+        if channel == UNATTRIBUTED or not np.nansum(spend) > 0:
+            continue
+        paid, new = series.paid_new_users[channel], series.new_users[channel]
+        users = _floats(paid if any(paid) else new)
+        rows = bids.get(channel) or bids.get("")
+        pressure = rivals_by_period(rows, series.periods) if rows else None
+        one = Observed(channel, series.grain, np.maximum(spend, 0.0), users, pressure)
+        found.append(replace(one, calibrations=calibrations_of(run, one, series.periods)))
+    return found
+
+
+def series_of(account: Account, grain: Grain | None = None) -> ChannelSeries:
+    """The channels' series at a grain: weeks where there are at least `WEEKS_ENOUGH` whole ones, else
+    months.
+    """
+    if grain is not None:
+        return channel_series(account, grain)
+    weeks = channel_series(account, "week")
+    return weeks if len(weeks.periods) >= WEEKS_ENOUGH else channel_series(account, "month")
+
+
+def _file(named: Path | None, usual: Path) -> Path | None:
+    if named is not None:
+        return named
+    return usual if usual.is_file() else None
+
+
+def _floats(values: tuple[Decimal | None, ...] | tuple[int | None, ...]) -> Floats:
+    return np.array([np.nan if value is None else float(value) for value in values], dtype=float)

@@ -1,0 +1,300 @@
+"""Response: what more spend on a channel brings, how sure that is, and what would settle it where it is not.
+
+Average costs are measured; everything further along a curve is modelled and carries an interval. Where the
+data do not determine a curve, its marginal cost has no value, and the experiment that would give one is
+named.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+
+from breakeven.account.account import Account
+from breakeven.account.metrics import Missing
+from breakeven.growth.interval import LEVEL, Interval
+from breakeven.growth.response.auction import is_assumed, stressed
+from breakeven.growth.response.books_response import fitted_responses
+from breakeven.growth.response.curve import ResponseCurve
+from breakeven.growth.response.fit import Response
+from breakeven.growth.response.observed import Grain
+from breakeven.report.view_model import Column, Label, Table, Value, View, Warning  # noqa: A004 - the envelope's word
+from breakeven.report.views.parts import envelope, shown
+
+YES_NO = {"yes": Label("yes", "是"), "no": Label("no", "否")}
+KINDS = {
+    "alternate": Label("half and half more in turn", "减半与加半交替"),
+    "switch_off": Label("switch off", "停投"),
+    "geo_holdout": Label("switch off in half of the market", "半个市场停投"),
+}
+_CHANNEL = Label("Channel", "渠道")
+_PERIOD = {"week": Label("week", "周"), "month": Label("month", "月")}
+STEPS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0)
+"""Spend levels of a curve's points, over the most that was observed."""
+_FINE = np.linspace(0.005, 2.0, 400)
+
+
+def response_view(
+    account: Account,
+    *,
+    only: tuple[str, ...] = (),
+    grain: Grain | None = None,
+    experiments: Path | None = None,
+    rivals: Path | None = None,
+    rivals_factor: float | None = None,
+    value_per_user: Decimal | None = None,
+    points: bool = False,
+) -> View:
+    """What each channel's further spend brings. `points` adds the curves; `rivals_factor` stresses them
+    all.
+    """
+    account.facts  # noqa: B018
+    found = {
+        name: one
+        for name, one in fitted_responses(account, grain, experiments, rivals).items()
+        if not only or name in only
+    }
+    curves = [one.curve for one in found.values() if not isinstance(one, Missing)]
+    tables = [curve_table(curves, account.currency, value_per_user=value_per_user)]
+    if rivals_factor is not None:
+        tables.append(stress_table(curves, account.currency, rivals_factor))
+    tables.append(open_table(found, account.currency))
+    if points:
+        tables.append(point_table(curves, account.currency))
+    head = envelope(account, needs=("ad_spend", "acquisitions"))
+    warnings = (*head.warnings, *_remarks(curves, rivals_factor))
+    return View("response", Label("Response", "投放响应"), replace(head, warnings=warnings), tuple(tables))
+
+
+def curve_table(
+    curves: list[ResponseCurve], currency: str, *, value_per_user: Decimal | None = None
+) -> Table:
+    """One row per channel: today's place on its curve, what users cost there, and what further ones cost."""
+    per_user = f"{currency}/user"
+    columns = [
+        Column("channel", _CHANNEL),
+        Column("period", Label("Per", "每"), words=dict(_PERIOD)),
+        Column("spend", Label("Spend today", "当前支出"), currency),
+        Column("users", Label("Users (modelled)", "用户（模型）"), "users"),
+        Column("cac_average", Label("Average CAC", "平均获客成本"), per_user),
+        Column("cac_marginal", Label("Marginal CAC", "边际获客成本"), per_user),
+        Column("cac_marginal_low", Label("low", "下限"), per_user),
+        Column("cac_marginal_high", Label("high", "上限"), per_user),
+        Column("saturation", Label("Saturation", "饱和度"), "ratio"),
+        Column("carry_over", Label("Carry-over", "延续"), "ratio"),
+        Column("identified", Label("Identified", "可识别"), words=YES_NO),
+    ]
+    if value_per_user is not None:
+        columns += [
+            Column("worth_spend", Label("Marginal CAC meets value at", "边际成本等于价值的支出"), currency),
+            Column("worth_extrapolated", Label("Extrapolated", "外推"), words=YES_NO),
+        ]
+    rows = tuple(_curve_row(curve, currency, value_per_user) for curve in curves)
+    return Table(
+        "responses",
+        Label("Response today", "当前响应"),
+        tuple(columns),
+        rows,
+        note=Label(
+            f"Modelled on the channel's own users and spend; bounds hold {LEVEL:.0%} of cases. "
+            "No marginal CAC where the data do not determine the curve.",
+            f"按渠道自身的用户与支出建模；区间覆盖 {LEVEL:.0%} 的情形。"
+            "数据不足以确定曲线时不给出边际获客成本。",
+        ),
+    )
+
+
+def _curve_row(curve: ResponseCurve, currency: str, value_per_user: Decimal | None) -> dict[str, Value]:
+    per_user = f"{currency}/user"
+    known = curve.not_identified is None
+    marginal = _middle(curve.marginal_cost(curve.today))
+    row: dict[str, Value] = {
+        "channel": curve.channel,
+        "period": curve.period,
+        "spend": modelled(curve.today, currency),
+        "users": modelled(float(np.median(curve.users(curve.today))), "users"),
+        "cac_average": modelled(_middle(curve.average_cost(curve.today)).value, per_user),
+        "cac_marginal": modelled(marginal.value, per_user) if known else None,
+        "cac_marginal_low": modelled(marginal.low, per_user) if known else None,
+        "cac_marginal_high": modelled(marginal.high, per_user) if known else None,
+        "saturation": modelled(float(np.median(curve.users(curve.today) / curve.ceiling)), "ratio"),
+        "carry_over": modelled(float(np.median(curve.carry_over)), "ratio"),
+        "identified": "yes" if known else "no",
+    }
+    if value_per_user is not None:
+        worth = worth_spend(curve, float(value_per_user)) if known else None
+        row["worth_spend"] = None if worth is None else modelled(worth, currency)
+        row["worth_extrapolated"] = None if worth is None else _yes(curve.is_extrapolated(worth))
+    return row
+
+
+def worth_spend(curve: ResponseCurve, value: float) -> float:
+    """The largest spend, up to twice the most observed, at which one more user costs no more than `value`."""
+    spends = _FINE * max(curve.observed[1], curve.today)
+    costs = np.median(curve.marginal_cost(spends), axis=0)
+    below = np.flatnonzero(costs <= value)
+    return float(spends[below[-1]]) if len(below) else 0.0
+
+
+def stress_table(curves: list[ResponseCurve], currency: str, factor: float) -> Table:
+    """The same spend if rivals spend `factor` times what they spend today."""
+    per_user = f"{currency}/user"
+    rows: list[dict[str, Value]] = []
+    for curve in curves:
+        harder = stressed(curve, factor)
+        known = curve.not_identified is None
+        before, after = (_middle(one.marginal_cost(curve.today)) for one in (curve, harder))
+        rows.append(
+            {
+                "channel": curve.channel,
+                "users": modelled(float(np.median(curve.users(curve.today))), "users"),
+                "users_stressed": modelled(float(np.median(harder.users(curve.today))), "users"),
+                "cac_average_stressed": modelled(_middle(harder.average_cost(curve.today)).value, per_user),
+                "cac_marginal": modelled(before.value, per_user) if known else None,
+                "cac_marginal_stressed": modelled(after.value, per_user) if known else None,
+                "assumed": _yes(is_assumed(curve)),
+            }
+        )
+    said = f"{factor:g}"
+    return Table(
+        "rivals",
+        Label(f"If rivals spend {said} times as much", f"若对手支出为目前的 {said} 倍"),
+        (
+            Column("channel", _CHANNEL),
+            Column("users", Label("Users today", "当前用户"), "users"),
+            Column("users_stressed", Label("Users then", "届时用户"), "users"),
+            Column("cac_average_stressed", Label("Average CAC then", "届时平均获客成本"), per_user),
+            Column("cac_marginal", Label("Marginal CAC today", "当前边际获客成本"), per_user),
+            Column("cac_marginal_stressed", Label("Marginal CAC then", "届时边际获客成本"), per_user),
+            Column("assumed", Label("Rivals' effect assumed", "对手影响为假设"), words=YES_NO),
+        ),
+        tuple(rows),
+    )
+
+
+def open_table(found: Mapping[str, Response | Missing], currency: str) -> Table:
+    """Channels whose curve the data do not determine: why, and the experiment that would settle it."""
+    rows: list[dict[str, Value]] = []
+    words: dict[str, Label] = {}
+    for name, one in found.items():
+        why, plan = (one, None) if isinstance(one, Missing) else (one.doubt, one.plan)
+        if why is None:
+            continue
+        words[why.en] = Label(why.en, why.zh)
+        row: dict[str, Value] = {"channel": name, "why": why.en}
+        if plan is not None:
+            row |= {
+                "experiment": plan.kind,
+                "periods": plan.periods,
+                "lost_users": modelled(plan.lost_users.value, "users"),
+                "extra_spend": modelled(plan.extra_spend, currency),
+                "detectable_users": modelled(plan.detectable_users, "users"),
+                "enough": _yes(plan.is_enough),
+            }
+        rows.append(row)
+    return Table(
+        "not_identified",
+        Label("Not identified, and what would settle it", "无法识别的渠道与可判定的实验"),
+        (
+            Column("channel", _CHANNEL),
+            Column("why", Label("Why", "原因"), words=words),
+            Column("experiment", Label("Experiment", "实验"), words=dict(KINDS)),
+            Column("periods", Label("Periods", "期数"), "count"),
+            Column("lost_users", Label("Users it costs", "少获得的用户"), "users"),
+            Column("extra_spend", Label("Further spend", "额外支出"), currency),
+            Column("detectable_users", Label("Change it detects", "可检出的变化"), "users"),
+            Column("enough", Label("Enough", "足够"), words=YES_NO),
+        ),
+        tuple(rows),
+    )
+
+
+def point_table(curves: list[ResponseCurve], currency: str) -> Table:
+    """The curves at spends from nothing to twice the most observed."""
+    per_user = f"{currency}/user"
+    rows: list[dict[str, Value]] = []
+    for curve in curves:
+        for spend in spend_levels(curve):
+            users = _middle(curve.users(spend))
+            marginal = _middle(curve.marginal_cost(spend))
+            rows.append(
+                {
+                    "channel": curve.channel,
+                    "spend": modelled(spend, currency),
+                    "users": modelled(users.value, "users"),
+                    "users_low": modelled(users.low, "users"),
+                    "users_high": modelled(users.high, "users"),
+                    "cac_average": modelled(_middle(curve.average_cost(spend)).value, per_user),
+                    "cac_marginal": modelled(marginal.value, per_user) if spend else None,
+                    "extrapolated": _yes(curve.is_extrapolated(spend)),
+                    "identified": _yes(curve.not_identified is None),
+                }
+            )
+    return Table(
+        "curves",
+        Label("Curves", "响应曲线"),
+        (
+            Column("channel", _CHANNEL),
+            Column("spend", Label("Spend", "支出"), currency),
+            Column("users", Label("Users", "用户"), "users"),
+            Column("users_low", Label("low", "下限"), "users"),
+            Column("users_high", Label("high", "上限"), "users"),
+            Column("cac_average", Label("Average CAC", "平均获客成本"), per_user),
+            Column("cac_marginal", Label("Marginal CAC", "边际获客成本"), per_user),
+            Column("extrapolated", Label("Extrapolated", "外推"), words=YES_NO),
+            Column("identified", Label("Identified", "可识别"), words=YES_NO),
+        ),
+        tuple(rows),
+    )
+
+
+def spend_levels(curve: ResponseCurve) -> list[float]:
+    """Where a curve is shown: steps up to twice the most observed, and today's spend among them."""
+    top = max(curve.observed[1], curve.today)
+    return sorted({*(round(step * top, 2) for step in STEPS), round(curve.today, 2)})
+
+
+def modelled(value: float, unit: str) -> Value:
+    """A modelled number as shown in a unit; no value when it is not finite or beyond any use."""
+    if not math.isfinite(value) or abs(value) >= 1e15:
+        return None
+    return shown(Decimal(repr(round(value, 9))), unit)
+
+
+def _middle(draws: np.ndarray) -> Interval:
+    """The middle draw between the quantiles; infinite where most draws are."""
+    capped = np.minimum(draws, 1e18)
+    return Interval.of(capped, value=float(np.median(capped)))
+
+
+def _yes(said: bool) -> str:
+    return "yes" if said else "no"
+
+
+def _remarks(curves: list[ResponseCurve], rivals_factor: float | None) -> list[Warning]:
+    found = [
+        Warning(
+            "attributed",
+            Label(
+                "users are taken as attributed; whether they would have come anyway only an experiment tells",
+                "用户按归因计入；他们是否本来就会来，只有实验能说明",
+            ),
+        )
+    ]
+    if rivals_factor is not None and any(is_assumed(curve) for curve in curves):
+        found.append(
+            Warning(
+                "rivals_assumed",
+                Label(
+                    "how rivals' spend moves prices is assumed (elasticity 0.5 ± 0.25): "
+                    "no rivals.csv says what they spent",
+                    "对手支出对价格的影响为假设（弹性 0.5 ± 0.25）：没有 rivals.csv 说明其支出",
+                ),
+            )
+        )
+    return found
