@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import accounts, close, collect, imports, machine, pricing, reconcile, sources, starts
+from benchmarks import accounts, close, collect, growth, imports, machine, pricing, reconcile, sources, starts
 from benchmarks.bench import Bench
 from benchmarks.lines import GROUPS, Figure
 from benchmarks.page import Results, page, summary
@@ -31,8 +31,9 @@ _RUN: dict[str, Callable[[Bench], tuple[list[Figure], dict[str, Any]]]] = {
     "reconcile": reconcile.run,
     "close": close.run,
     "collect": collect.run,
+    "growth": growth.run,
 }
-_WITHOUT_COMPANY = {"sources", "collect"}
+_WITHOUT_COMPANY = {"sources", "collect", "growth"}
 """Groups that make what they measure themselves: little, and not kept."""
 
 

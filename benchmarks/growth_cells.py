@@ -72,7 +72,8 @@ def make_books(books: str, users: int) -> dict[str, Any]:
         'channel-' || (u * 7919 % 12) AS channel, 'campaign-' || (u * 104729 % 60) AS campaign,
         NULL::VARCHAR AS creator, (u % 10 < 7) AS is_paid,
         ['ios', 'android', 'web'][1 + (u % 3)::INTEGER] AS platform, 'CN' AS country,
-        {_tail("u::VARCHAR")}, DATE '{FIRST}' + (u % {DAYS})::INTEGER AS day FROM range({users}) t(u) ORDER BY day"""
+        {_tail("u::VARCHAR")}, DATE '{FIRST}' + (u % {DAYS})::INTEGER AS day
+        FROM range({users}) t(u) ORDER BY day"""
     _write(made, "acquisitions", query, 0, DAYS)
     return {}
 
@@ -99,7 +100,7 @@ def open_books_account(books: str) -> dict[str, Any]:
 def count(books: str, dimensions: list[str]) -> dict[str, Any]:
     """The cells of the users, by some dimensions."""
     from breakeven.account import visit_cells as module
-    from breakeven.account.visit_state import VisitManifest
+    from breakeven.account.visit_manifest import VisitManifest
 
     # Whoever takes in a day has just brought the account up to date, with the same libraries.
     import_module("ibis.backends.duckdb")
@@ -146,7 +147,8 @@ def _write(books: Any, table: str, query: str, first: int, end: int) -> int:
         [(rows,)] = engine.rows("SELECT count(*) FROM made")
         facts = {
             "kind": "import", "batch_id": name, "file": name, "file_sha256": name, "source": "made",
-            "rows_read": rows, "ingested": rows, "duplicates": 0, "quarantined": 0, "versions": 0, "skipped": 0,
+            "rows_read": rows, "ingested": rows, "duplicates": 0, "quarantined": 0, "versions": 0,
+            "skipped": 0,
             "duplicates_of": [], "revised_days": [], "repeated_days": [],
             "first_day": days[0], "last_day": days[1], "covers": None,
         }  # fmt: skip

@@ -157,6 +157,48 @@ LINES: dict[str, Line] = {
             Label("answer to a batch of a hundred, 99 of 100 requests", "百个一批的应答时间，99 分位"),
             "ms", 100,
         ),
+        Line(
+            "growth_fit", "growth",
+            Label("BG/NBD, grouping included", "BG/NBD 拟合，含分组"), "s", 1.5,
+        ),
+        Line(
+            "growth_fit_peers", "growth",
+            Label("the same, how many times faster than its peers", "同上，比同类工具快的倍数"),
+            "ratio", 8, faster=True,
+        ),
+        Line("growth_cells", "growth", Label("cells of activity days", "活跃日归为单元"), "s", 25),
+        Line("growth_cells_memory", "growth", Label("peak memory of that", "其内存峰值"), "GiB", 2),
+        Line(
+            "growth_cells_next_day", "growth",
+            Label("one more day of activity, against all", "多一天活跃，相对全部"), "share", 0.03,
+        ),
+        Line(
+            "growth_cohorts", "growth",
+            Label(
+                "sBG and BdW by cohort and channel, 200 resamples each",
+                "逐群逐渠道拟合 sBG 与 BdW，各重抽样 200 次",
+            ),
+            "s", 20,
+        ),
+        Line("growth_budget", "growth", Label("budget over 500 channels", "500 个渠道的预算分配"), "ms", 10),
+        Line(
+            "growth_coverage_retention", "growth",
+            Label("80 % intervals of retention at twice the age, off by", "两倍账龄留存的 80 % 区间偏差"),
+            "share", 0.06,
+        ),
+        Line(
+            "growth_coverage_ltv", "growth",
+            Label("80 % intervals of lifetime value, off by", "用户价值的 80 % 区间偏差"),
+            "share", 0.06,
+        ),
+        Line(
+            "growth_coverage_payback", "growth",
+            Label("80 % intervals of payback, off by", "回本月份的 80 % 区间偏差"), "share", 0.06,
+        ),
+        Line(
+            "growth_year_twelve", "growth",
+            Label("survival in year 12 from four years, off by", "由四年推第 12 年留存，误差"), "share", 0.03,
+        ),
     )
 }  # fmt: skip
 """Every row, in the order of the table."""

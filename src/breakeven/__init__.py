@@ -3,6 +3,7 @@
     import breakeven
 
     books = breakeven.open_books("demo/assistant-2024")
+    books.ltv(by="channel").to_polars()       # answers as tables, see `notebook`
     account = breakeven.open_account(books)
     account.value("gross_margin", 0)          # a Decimal, or a Missing that says why there is no value
 
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
     from breakeven.account.catalogue import METRICS
     from breakeven.account.metrics import Missing
     from breakeven.errors import BreakevenError
-    from breakeven.ledger.books import Books, create_books, open_books
+    from breakeven.ledger.books import Books, create_books
     from breakeven.ledger.mapping import Mapping, read_mapping
+    from breakeven.notebook import Answer, open_books
     from breakeven.periods import Period
     from breakeven.pricing.price_book import PriceBook
 
@@ -28,6 +30,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Account": "account.account",
+    "Answer": "notebook",
     "Books": "ledger.books",
     "BreakevenError": "errors",
     "METRICS": "account.catalogue",
@@ -37,13 +40,14 @@ _HOMES = {
     "PriceBook": "pricing.price_book",
     "create_books": "ledger.books",
     "open_account": "account.account",
-    "open_books": "ledger.books",
+    "open_books": "notebook",
     "read_mapping": "ledger.mapping",
 }
 
 __all__ = [
     "METRICS",
     "Account",
+    "Answer",
     "Books",
     "BreakevenError",
     "Mapping",

@@ -53,7 +53,7 @@ def off_the_statement(account: Account) -> dict[tuple[Any, ...], tuple[Any, Any]
     return found
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(rollups=small_rollups())
 def test_cohorts_and_no_cohort_sum_to_the_statement(base, rollups):
     account = with_rollups(base, rollups)

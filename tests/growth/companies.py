@@ -78,7 +78,9 @@ def nature_of(random: np.random.Generator) -> Nature:
     )
 
 
-def company(seed: int, *, months: int | None = None, users: float | None = None, channels: int = 3) -> Company:
+def company(
+    seed: int, *, months: int | None = None, users: float | None = None, channels: int = 3
+) -> Company:
     """A company lived from a seed: `months` of books, about `users` a cohort and channel."""
     random = np.random.default_rng(seed)
     nature = nature_of(random)

@@ -61,8 +61,8 @@ def test_what_cannot_be_scored_yet_is_pending_and_what_never_can_is_named():
 
 def test_kinds_models_units_and_months_ahead_are_scored_apart():
     others = [
-        replace(ONE, kind="ltv", unit="CNY/user", age=8),
-        replace(ONE, kind="ltv", unit="USD/user", age=8),
+        replace(ONE, kind="ltv", unit="CNY/user"),
+        replace(ONE, kind="ltv", unit="USD/user"),
         replace(ONE, model="BdW"),
         replace(ONE, age=8),
     ]
@@ -94,7 +94,7 @@ def test_not_within_the_horizon_is_beyond_every_month(low, value, high, came, is
 
 def test_months_count_as_the_account_counts_them():
     assert target_month(ONE) == date(2024, 10, 1)
-    assert target_month(replace(ONE, kind="ltv", age=12)) == date(2025, 2, 1)
+    assert target_month(replace(ONE, kind="ltv", age=11)) == date(2025, 2, 1)
     assert target_month(replace(ONE, cohort="2023-12", age=1)) == date(2024, 1, 1)
     assert months_ahead(ONE) == 2
     assert [band(ahead) for ahead in (1, 3, 4, 6, 7, 12, 13)] == [

@@ -1,4 +1,4 @@
-"""The law of every model of visits: customers simulated from known parameters give them back, with true errors."""
+"""The law of models of visits: customers simulated from known parameters give them back, with true errors."""
 
 from __future__ import annotations
 

@@ -134,7 +134,7 @@ def _free_use(
     for used in account.usage.by(*dimensions, "is_paying", "product"):
         weights[used.bucket] += used.weight
         *cohort, is_paying, product = used.key
-        if is_paying:
+        if is_paying or product == "api":
             continue
         key = _cohort(tuple(cohort))
         cost[used.bucket][key] += Fraction(0) if isinstance(used.bought, NoRate) else used.bought

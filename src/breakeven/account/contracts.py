@@ -1,8 +1,9 @@
 """Subscription contracts: each user's payments for a plan, joined where one term follows the other.
 
-A contract is a chain of service windows of one user, plan and term (week, month, year) in which no gap exceeds
-the days of grace. After a longer gap the contract is over; who comes back later begins another. How long it
-lasted is counted in whole terms, as models of renewal need it; nobody is called lost before it could be seen.
+A contract is a chain of service windows of one user, plan and term (week, month, year) in which no gap is
+longer than the days of grace. After a longer gap the contract is over; who comes back later begins another.
+How long it lasted is counted in whole terms, as models of renewal need it; nobody is called lost before it
+could be seen.
 """
 
 from __future__ import annotations
@@ -65,17 +66,17 @@ def contracts(
     - `cohort`: the month the user was acquired in, empty where nobody recorded it; `start_month`: of the
       contract's first day, in the books' time zone; `plan` as paid for; `term`: `week`, `month`, `quarter`,
       `half-year`, `year`, or the days, such as `10 days`.
-    - `lifetime`: of a lost contract the terms paid for (alive at one less, gone at this); of one still watched
-      the renewals seen, so one in its first term has 0.
+    - `lifetime`: of a lost contract the terms paid for (alive at one less, gone at this); of one that is
+      still watched the renewals seen, so one in its first term has 0.
     - `is_lost`: the last window ended, and the days of grace after it are all covered by payments data. Where
       they are not, it is watched so far (right-censored), not lost.
     - `is_return`: the user had an earlier contract of this plan and term that ended.
 
     Dimensions: `channel`, `platform`, `campaign` of the acquisition. A change of plan or of term ends one
     contract and begins another. A subscription payment that was later given back in full (a refund or
-    chargeback of the same user, currency and amount strikes the latest such payment before it) counts as never
-    made; one given back in part stays. Gifts are no contracts. `until` counts only what was known after that
-    day. See `not_counted` for payments left out. Raises `UsageError` for other dimensions.
+    chargeback of the same user, currency and amount strikes the latest such payment before it) counts as
+    never made; one given back in part stays. Gifts are no contracts. `until` counts only what was known after
+    that day. See `not_counted` for payments left out. Raises `UsageError` for other dimensions.
     """
     unknown = [name for name in dimensions if name not in DIMENSIONS]
     if unknown:
@@ -143,7 +144,7 @@ def _subscriptions(rows: Any) -> Any:
 
 
 def _struck(rows: Any) -> Any:
-    """Keys of payments that were given back in full: the latest before it, of one user, currency and amount."""
+    """Keys of payments given back in full: the latest before it, of one user, currency and amount."""
     import ibis
 
     paid = _subscriptions(rows).select(

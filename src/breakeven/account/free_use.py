@@ -133,9 +133,13 @@ def _computed(account: Account, files: list[StoredFile], dimension: Dimension) -
         people = People(account.books, account.cache, account.people_state, lambda: engine)
         account.books.view(engine, "usage", files)
         people.view(engine)
-        rows = engine.arrow(expression(engine, dimension, model_cuts(account.prices)))
+        return plain(engine.arrow(expression(engine, dimension, model_cuts(account.prices))))
     finally:
         engine.close()
+
+
+def plain(rows: pa.Table) -> pa.Table:
+    """One set of types whatever the engine."""
     kinds = {"day": pa.date32(), "utc_day": pa.date32(), "is_before": pa.bool_()}
     kinds |= dict.fromkeys(("product", "provider", "model", "service_tier", "name"), pa.string())
     return rows.cast(pa.schema([(name, kinds.get(name, pa.int64())) for name in rows.column_names]))

@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,10 +73,10 @@ class ActiveInSpan:
 def active_in_spans(account: Account, spans: Sequence[Span], by: str | None = None) -> list[ActiveInSpan]:
     """Counts for spans in order that do not overlap, over all acquired users, or split by a dimension.
 
-    `by` is a column of the acquisitions (`channel`, `campaign`, `platform`, `country`) or `plan`, of the first
-    subscription payment. Raises `ValueError` for spans that overlap or are out of order.
+    `by` is a column of the acquisitions (`channel`, `campaign`, `platform`, `country`) or `plan`, of the
+    first subscription payment. Raises `ValueError` for spans that overlap or are out of order.
     """
-    if any(low.last >= high.first for low, high in zip(spans, spans[1:], strict=False)):
+    if any(low.last >= high.first for low, high in pairwise(spans)):
         raise ValueError("spans must be in order and share no day")
     if not spans:
         return []

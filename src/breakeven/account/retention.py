@@ -26,8 +26,8 @@ Unit = Literal["day", "week", "month"]
 By = Literal["channel", "campaign", "plan", "platform", "cohort"]
 
 DAYS_OF: Mapping[Unit, int] = {"day": 1, "week": 7, "month": 30}
-"""Weeks and months since acquisition are blocks of 7 and of 30 days from each user's own day: then everybody
-has the same number of days in a period. Calendar months are those of the cohort triangle."""
+"""Weeks and months since acquisition are blocks of 7 and of 30 days from each user's own day: everybody then
+has as many days in a period. Calendar months are those of the cohort triangle."""
 
 PERIODS: Mapping[Unit, tuple[int, ...]] = {
     "day": (0, 1, 2, 3, 7, 14, 30, 60, 90),
@@ -36,7 +36,12 @@ PERIODS: Mapping[Unit, tuple[int, ...]] = {
 }
 """The periods shown unless somebody asks for others. Period 0 begins on the day of acquisition."""
 
-BRACKETS = ((1, 1), (2, 3), (4, 7), (8, 14), (15, 30), (31, 60), (61, 90))
+BRACKETS: Mapping[Unit, tuple[tuple[int, int], ...]] = {
+    "day": ((1, 1), (2, 3), (4, 7), (8, 14), (15, 30), (31, 60), (61, 90)),
+    "week": ((0, 0), (1, 1), (2, 3), (4, 7), (8, 12)),
+    "month": ((0, 0), (1, 1), (2, 3), (4, 6), (7, 12)),
+}
+"""The brackets of days, weeks or months since acquisition that are shown unless somebody asks for others."""
 
 SETTLING_DAYS = 30
 """A rolling share rises with everyone who comes back later: it counts as partial until all users of the line
@@ -49,9 +54,9 @@ ALL = "(all)"
 class RetentionLine:
     """Users of one channel, plan, cohort ..., and how many were there in each period.
 
-    `name` is `""` for users whose dimension is empty, and `(all)` for all users. `exposed` are the users whose
-    period is over and covered by activity data; `returned` those of them who were there, None where nobody is
-    exposed: absent is not zero. `partial` marks periods that are not over, or not covered, for all `users` of
+    `name` is `""` for users whose dimension is empty, and `(all)` for all users. `exposed` are the users
+    whose period is over and covered by activity data; `returned` those of them who were there, None where
+    nobody is exposed: absent is not zero. `partial` marks periods that are not over, or not covered, for all `users` of
     the line, and rolling shares that may still rise.
 
     >>> line = RetentionLine("search", (4, 2, 0), (3, 1, None), (False, True, True), 4)
@@ -92,7 +97,7 @@ def retention(
     recorded have no day 0 and are left out. Raises `ValueError` for periods or brackets that are negative,
     overlap or are out of order.
     """
-    spans = spans_of(kind, unit, periods=periods, brackets=brackets)
+    spans = spans_of(unit, numbers_of(kind, unit, periods=periods, brackets=brackets))
     users = _users_by_day(account, by)
     returned = _returned(account, kind, spans, by)
     names = sorted({name for _, name in users}, key=str)
@@ -102,27 +107,34 @@ def retention(
     return sorted(lines, key=lambda line: (-line.users, line.name))
 
 
-def spans_of(
+def numbers_of(
     kind: Kind,
     unit: Unit,
     *,
     periods: Sequence[int] | None = None,
     brackets: Sequence[tuple[int, int]] | None = None,
-) -> tuple[Span, ...]:
-    """The periods or brackets as days after acquisition.
+) -> tuple[tuple[int, int], ...]:
+    """First and last period of each place of a line: what was asked for, or what is shown otherwise.
 
-    >>> spans_of("classic", "week", periods=(0, 1)), spans_of("bracketed", "day", brackets=((2, 3),))
-    ((Span(first=0, last=6), Span(first=7, last=13)), (Span(first=2, last=3),))
+    >>> numbers_of("rolling", "day", periods=(1, 7)), numbers_of("bracketed", "day")[:3]
+    (((1, 1), (7, 7)), ((1, 1), (2, 3), (4, 7)))
     """
     if kind == "bracketed":
-        pairs = tuple(brackets or BRACKETS)
-    else:
-        pairs = tuple((number, number) for number in periods or PERIODS[unit])
+        return tuple(brackets or BRACKETS[unit])
+    return tuple((number, number) for number in periods or PERIODS[unit])
+
+
+def spans_of(unit: Unit, numbers: Sequence[tuple[int, int]]) -> tuple[Span, ...]:
+    """Periods or brackets as days after acquisition. Raises `ValueError` as `retention` does.
+
+    >>> spans_of("week", [(0, 0), (1, 2)])
+    (Span(first=0, last=6), Span(first=7, last=20))
+    """
     size = DAYS_OF[unit]
-    spans = tuple(Span(first * size, (last + 1) * size - 1) for first, last in pairs)
+    spans = tuple(Span(first * size, (last + 1) * size - 1) for first, last in numbers)
     ends = [-1, *(span.last for span in spans)]
     if any(span.first <= end or span.last < span.first for end, span in zip(ends, spans, strict=False)):
-        raise ValueError(f"periods must be from 0 up, in order, and share no day: {pairs}")
+        raise ValueError(f"periods must be from 0 up, in order, and share no day: {numbers}")
     return spans
 
 
@@ -208,9 +220,8 @@ def _returned(
                     add(row["first_day"], row.get(column or ""), place, row["users_sum"])
     elif column in (None, "channel") and all(span.day_count == 1 for span in spans):
         places = {span.first: place for place, span in enumerate(spans)}
-        for row in active_by_age(account, column):
-            if row["age"] in places:
-                add(row["acquired_day"], row.get(column or ""), places[row["age"]], row["users"])
+        for row in active_by_age(account, list(places), column):
+            add(row["acquired_day"], row.get(column or ""), places[row["age"]], row["users"])
     else:
         for row in active_in_spans(account, spans, column):
             add(row.acquired_day, row.value, row.span, row.users)
@@ -240,22 +251,23 @@ def day_retention(account: Account, days: int) -> tuple[list[int], list[int]]:
         bucket = account.buckets.of(day)
         if bucket is not None:
             exposed[bucket] += count
-    for row in active_by_age(account):
+    for row in active_by_age(account, [days]):
         bucket = account.buckets.of(row["acquired_day"])
-        if bucket is not None and row["age"] == days and row["acquired_day"] in users:
+        if bucket is not None and row["acquired_day"] in users:
             returned[bucket] += row["users"]
     return exposed, returned
 
 
-def active_by_age(account: Account, by: str | None = None) -> list[dict[str, Any]]:
-    """Active users by `acquired_day`, `age` in days, and `channel` where asked for. Each is there once a day."""
+def active_by_age(account: Account, ages: Sequence[int], by: str | None = None) -> list[dict[str, Any]]:
+    """Users active at some ages: `acquired_day`, `age` in days, `users`, and `channel` where asked for."""
     rows = account.rollups["activity"]
     if rows.num_rows == 0:
         return []
     rows = rows.append_column("age", pc.days_between(rows["acquired_day"], rows["day"]))
+    rows = rows.filter(pc.is_in(rows["age"], value_set=pa.array(list(ages), pa.int64())))
     keys = ["acquired_day", "age", *([by] if by else [])]
-    rows = rows.filter(pc.is_valid(rows["acquired_day"])).group_by(keys).aggregate([("users", "sum")])
-    return rows.rename_columns([*keys, "users"]).to_pylist()
+    grouped = rows.group_by(keys).aggregate([("users", "sum")])
+    return grouped.rename_columns([*keys, "users"]).to_pylist()
 
 
 def new_users_by_day(account: Account) -> Mapping[date, int]:

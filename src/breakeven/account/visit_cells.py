@@ -22,14 +22,14 @@ import pyarrow.compute
 import pyarrow.parquet as pq
 
 from breakeven.account.people import People
-from breakeven.account.visit_state import NOBODY, ORIGIN, ORIGINS, STATE, VISITS, VisitState
+from breakeven.account.visit_manifest import NOBODY, ORIGIN, ORIGINS, STATE, VISITS, VisitManifest
+from breakeven.account.visit_state import VisitState
 from breakeven.engine.session import open_engine
 from breakeven.errors import UsageError
 from breakeven.ledger.lock import hold
 
 if TYPE_CHECKING:
     from breakeven.account.account import Account
-    from breakeven.account.visit_state import VisitManifest
     from breakeven.engine.session import Engine
 
 pc: Any = pyarrow.compute
@@ -51,9 +51,9 @@ def visit_cells(account: Account, *dimensions: str, until: date | None = None) -
     - `last_day`: the last active day, `first_day` where there is none after it.
 
     Dimensions: `channel`, `campaign`, `platform`, `country` of the acquisition, `is_acquired` (somebody
-    recorded one), `is_active_at_once` (active on `first_day` itself), `plan` (of the user's first subscription payment; empty for who never paid). Users who were
-    acquired and never came are cells too: the cells sum to all users known. `until` counts only facts up to
-    and with a day. Raises `UsageError` for other dimensions.
+    recorded one), `is_active_at_once` (active on `first_day` itself), `plan` (of the first subscription
+    payment; empty for who never paid). Users who were acquired and never came are cells too: the cells sum to
+    all users known. `until` counts only facts up to and with a day. Raises `UsageError` for other dimensions.
     """
     unknown = [name for name in dimensions if name not in DIMENSIONS]
     if unknown:
@@ -235,7 +235,7 @@ def _kept_by_plan(account: Account, state: VisitState, cells: pa.Table, origin: 
 
 
 def _by_plan(account: Account, state: VisitState, cells: pa.Table, origin: tuple[str, ...]) -> pa.Table:
-    """Cells split by the plan first paid for: who paid is few, and moves from the empty plan to a named one."""
+    """Cells split by the plan first paid for: whoever paid moves from the empty plan to a named one."""
     engine = state.engine
     plans = first_plans(account, engine, state.until)
     users = state.newest_users()

@@ -1,4 +1,4 @@
-"""Curves of activity: the share of all users ever acquired that is active at an age, and what is likely of it.
+"""Curves of activity: the share of all users acquired that is active at an age, and what is likely of it.
 
 Being active is not being a customer still: people pause and come back. So a curve of exits (sBG, BdW) never
 stands alone here. It is multiplied by how likely those who have not left are to be active in a period:
@@ -22,7 +22,7 @@ from breakeven.growth.survival import BDW, BDW_NEVER_CHURN, SBG, SBG_NEVER_CHURN
 _PRIORS: dict[str, tuple[float, float]] = {
     "level": (-0.5, 1.5),
     "active": (0.0, 1.5),
-    "never": (-1.0, 1.5),
+    "never": (-2.2, 1.0),
     "decay": (-0.9, 0.8),
     "scale": (2.0, 2.0),
     "shape": (-0.4, 0.5),
@@ -87,7 +87,7 @@ WEIBULL_ACTIVITY = ActivityCurve(
     "Weibull", {"level": "share", "scale": "positive", "shape": "positive"}, _weibull
 )
 NAIVE = ActivityCurve("naive", {"level": "share"}, _constant)
-"""No curve at all: at each age what older cohorts showed there, and beyond the oldest the last share again."""
+"""No curve: at each age what older cohorts showed there, and beyond the oldest the last share again."""
 
 ACTIVITY_CURVES: tuple[ActivityCurve, ...] = (
     POWER_ACTIVITY,

@@ -6,8 +6,8 @@ The share of cohort c active at age a, on the log-odds scale:
 
 `cohort` and `month` are normal, `drift` is a random walk in the logarithm of age (a cohort that has drifted
 stays so). The users counted at one age are those counted at the next, so part of the chance persists:
-`memory` is 0 where each period's activity is drawn anew and 1 where leaving is final. The spreads are found by
-penalised quasi-likelihood with restricted maximum likelihood (N. E. Breslow and D. G. Clayton, 1993,
+`memory` is 0 where each period's activity is drawn anew and 1 where leaving is final. The spreads are found
+by penalised quasi-likelihood with restricted maximum likelihood (N. E. Breslow and D. G. Clayton, 1993,
 Approximate inference in generalized linear mixed models, Journal of the American Statistical Association
 88(421), 9-25), each with a weak prior: one cohort says nothing of how cohorts differ.
 """
@@ -92,7 +92,7 @@ def grouped_ages(count: int) -> NDArray[np.int64]:
 
 
 def triangle(exposed: Floats, returned: Floats) -> Triangle:
-    """Counts from age 1 on, in groups of ages where there are many. Columns of the input are ages 0, 1, ..."""
+    """Counts from age 1 on, in groups of ages where there are many. Columns are ages 0, 1, ..."""
     users, active = exposed[:, 1:], returned[:, 1:]
     seen = np.isfinite(users) & np.isfinite(active) & (users > 0)
     group = grouped_ages(users.shape[1])
@@ -103,18 +103,17 @@ def triangle(exposed: Floats, returned: Floats) -> Triangle:
     ends = np.where(seen, np.arange(users.shape[1]), -1).max(axis=1, initial=-1)
     if one_hot.shape[1] == users.shape[1] and len(np.unique(ends[ends >= 0])) >= 3:
         months = np.where(seen, ends[:, None] - np.arange(users.shape[1]), 0)
+    some = (seen @ one_hot).sum(axis=0) > 0
     return Triangle(
-        np.exp(log_ages),
-        np.where(seen, users, 0.0) @ one_hot / cells,
-        np.where(seen, active, 0.0) @ one_hot / cells,
-        months,
+        np.exp(log_ages)[some],
+        (np.where(seen, users, 0.0) @ one_hot / cells)[:, some],
+        (np.where(seen, active, 0.0) @ one_hot / cells)[:, some],
+        None if months is None else months[:, some],
     )
 
 
-def working(
-    table: Triangle, pooled: Floats, own: Floats
-) -> tuple[Floats, Floats]:
-    """Log-odds as seen (cohort, age) and their binomial variance, about the present estimate `pooled + own`."""
+def working(table: Triangle, pooled: Floats, own: Floats) -> tuple[Floats, Floats]:
+    """Log-odds as seen (cohort, age) and their binomial variance, about `pooled + own` as now estimated."""
     level = np.clip(pooled + own, -12.0, 12.0)
     share = expit(level)
     weight = table.users * share * (1 - share)
@@ -151,6 +150,7 @@ def age_means(table: Triangle) -> AgeMeans:
     asked = _asked(table)
     own = np.zeros_like(asked.users)
     search = _PRIOR[:, 0].copy()
+    spread = _spread_at(search, asked)
     for _ in range(2):
         response, variance = working(asked, pooled, own)
         search = _restricted(asked, response, variance, expit(pooled), search)
@@ -182,7 +182,7 @@ def _spread_at(search: Floats, table: Triangle) -> Spread:
         float(cell),
         float(expit(search[3])),
         0.0 if table.months is None else float(month),
-        cohorts + 3.0,
+        cohorts + 2.0,
     )
 
 
@@ -205,7 +205,7 @@ def _system(
     table: Triangle, response: Floats, variance: Floats, share: Floats, spread: Spread
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """Normal equations of the levels at each age and of the months, and the blocks' inverse."""
-    inverse = np.linalg.inv(blocks(table, share, variance, spread))
+    inverse: Floats = np.asarray(np.linalg.inv(blocks(table, share, variance, spread)), dtype=float)
     weighted = np.einsum("cij,cj->ci", inverse, response)
     size = len(table.ages)
     if table.months is None or spread.month <= 0:
@@ -227,9 +227,7 @@ def _system(
     return left, right, inverse, weighted
 
 
-def _likelihood(
-    table: Triangle, response: Floats, variance: Floats, share: Floats, spread: Spread
-) -> float:
+def _likelihood(table: Triangle, response: Floats, variance: Floats, share: Floats, spread: Spread) -> float:
     left, right, inverse, weighted = _system(table, response, variance, share, spread)
     _, log_inverse = np.linalg.slogdet(inverse)
     _, log_left = np.linalg.slogdet(left)
@@ -243,7 +241,7 @@ def _solved(
 ) -> tuple[Floats, Floats, Floats]:
     """Levels at each age, their covariance, and what is each cell's own beyond them (cohort, age)."""
     left, right, inverse, _ = _system(table, response, variance, share, spread)
-    covariance = np.linalg.inv(left)
+    covariance: Floats = np.asarray(np.linalg.inv(left), dtype=float)
     found = covariance @ right
     size = len(table.ages)
     levels = found[:size]

@@ -26,7 +26,7 @@ TWICE = "twice"
 """The horizon at which a cohort is as old again as it had been observed."""
 FEWEST_VISIBLE = 3
 """Ages that must be visible before a cut: the start and two more, or nothing bends."""
-MOST_CUTS = 8
+MOST_CUTS = 5
 
 
 @dataclass(frozen=True)
@@ -134,16 +134,19 @@ class Score:
 
 
 def cuts_of(is_known: NDArray[np.bool_], starts: Whole) -> list[int]:
-    """Months before which a triangle can be cut: enough is visible, and something is hidden.
+    """Months before which a triangle can be cut: half of the history is visible, and something is hidden.
 
-    >>> cuts_of(np.tri(5, dtype=bool)[::-1], np.arange(5))
-    [3, 4]
+    So what is asked is at most what is asked in earnest: a cohort as old again as the oldest was.
+
+    >>> cuts_of(np.tri(9, dtype=bool)[::-1], np.arange(9))
+    [5, 6, 7, 8]
     """
     if not is_known.any():
         return []
     month = starts[:, None] + np.arange(is_known.shape[1])[None, :]
     first, last = int(month[is_known].min()), int(month[is_known].max())
-    every = list(range(first + FEWEST_VISIBLE, last + 1))
+    half = (last - first + 2) // 2
+    every = list(range(first + max(FEWEST_VISIBLE, half), last + 1))
     if len(every) <= MOST_CUTS:
         return every
     return [every[int(i)] for i in np.linspace(0, len(every) - 1, MOST_CUTS).round()]

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from breakeven.account.account import Account
 
 HORIZON_MONTHS = 6
+_DRAWN_MONTHS = 12
+"""So many months are drawn even where fewer are asked for, so that the answer for one does not hang on that."""
 NO_COHORTS = Missing(
     "no cohort is complete: acquisitions and activity must cover a whole month",
     "没有完整的同期群：获客与活跃数据须覆盖完整的一个月",
@@ -194,7 +196,7 @@ def forecast_retention(
         triangle.returned,
         curves,
         starts=triangle.starts,
-        ages=triangle.returned.shape[1] + horizon,
+        ages=triangle.returned.shape[1] + max(horizon, _DRAWN_MONTHS),
     )
     facts = {
         "months": triangle.months,

@@ -25,7 +25,7 @@ NO_COHORT = Missing("the books hold no such cohort any more", "账簿中已没�
 NO_SINGLE_COHORT = Missing("it is about several cohorts together", "所预测的是多个同期群的合计")
 OTHER_CURRENCY = Missing("it is in another currency than asked for", "与所选币种不同")
 OTHER_KIND = Missing("nothing in the books answers it", "账簿中没有可对照的数据")
-_MONEY = ("usage", "payments")
+_MONEY = ("activity", "usage", "payments")
 
 
 class BooksNow:
@@ -94,11 +94,13 @@ class BooksNow:
         if cohort is None or not cohort.users:
             return NO_COHORT
         if one.kind == "ltv":
-            return Came(float(cohort.cumulative(one.age - 1) / cohort.users))
+            return Came(float(cohort.cumulative(one.age) / cohort.users))
         if isinstance(cohort.spend, Missing):
             return cohort.spend
         months = cohort.payback_months
-        paid_back = isinstance(months, Decimal) and months <= one.age
+        paid_back = (
+            isinstance(months, Decimal) and months <= one.age + 1
+        )  # the cohort's own month is the first
         return Came(float(months) if paid_back and isinstance(months, Decimal) else None)
 
 

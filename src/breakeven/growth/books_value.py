@@ -7,8 +7,8 @@ Users without a channel are a segment of their own.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,10 +18,11 @@ import numpy as np
 from breakeven.account.metrics import Missing
 from breakeven.account.payback import Cohort, cohorts
 from breakeven.account.unit_cost import unit_cost_index
-from breakeven.growth.activity import fit_activity
+from breakeven.growth.activity import ActivityFit, fit_activity
 from breakeven.growth.books_retention import activity_triangles
 from breakeven.growth.choice import Choice, choose
 from breakeven.growth.prospect import (
+    RATES,
     ActiveShares,
     Prospect,
     base_of,
@@ -29,9 +30,8 @@ from breakeven.growth.prospect import (
     month_weights,
     rates_of,
     with_next,
-    RATES,
 )
-from breakeven.growth.triangle import ALL, UNATTRIBUTED, Floats, Triangle
+from breakeven.growth.triangle import ALL, LINES, UNATTRIBUTED, Floats, Triangle
 from breakeven.growth.unit_cost_path import UnitCostPath
 from breakeven.growth.value import Value, refusal_of, value_of
 from breakeven.periods import next_month
@@ -67,6 +67,8 @@ class Prospects:
     horizon_months: int
     discount_rate: float
     model: str
+    draws: int
+    seed: int
     refusal: Missing | None = None
 
     def value(self, rows: Mapping[str, list[int]], segment: str, cohort: str = "") -> Value:
@@ -90,10 +92,19 @@ class Values:
 
     by: By
     rows: tuple[Value, ...]
-    total: Value | None
+    total: Value
     next_users: Mapping[str, Value]
     prospects: Prospects
-    cohorts: Mapping[tuple[str, str], Cohort] = field(repr=False)
+    cohorts: Mapping[tuple[str, str], Cohort] = field(
+        default_factory=dict[tuple[str, str], Cohort], repr=False
+    )
+    """The books' own cohorts by segment and month (`2024-03`)."""
+
+    def cohort_values(self) -> list[Value]:
+        """The rows, or what they are made of, by month of acquisition: each row's own segment."""
+        if self.by in ("cohort", "both"):
+            return list(self.rows)
+        return list(rows_of(self.prospects, "cohort" if self.by == "all" else "both"))
 
 
 def triangles_of(account: Account) -> dict[str, Triangle]:
@@ -121,8 +132,9 @@ def prospects_of(
     triangles = triangles_of(account)
     index = unit_cost_index(account)
     activity = activity_triangles(account).get(ALL)
+    choice = choose(activity.exposed, activity.returned, starts=activity.starts) if activity else None
     return prospects_from(
-        triangles, index, None if activity is None else choose(activity.exposed, activity.returned, starts=activity.starts),
+        triangles, index, choice,
         horizon_months=horizon_months, discount_rate=discount_rate, path=unit_cost_path or UnitCostPath(),
         draws=draws, seed=seed,
     )  # fmt: skip
@@ -145,21 +157,35 @@ def prospects_from(
         return Missing("no users", "没有用户")
     way = path or UnitCostPath()
     months = sorted({month for one in filled.values() for month in one.months})
-    following = next_month(max(months))
+    following = max(_last_month(one) for one in filled.values())
+    following = next_month(max(following, months[-1]))
     longer = {name: with_next(one, following, _typical(one)) for name, one in filled.items()}
     constant = {name: one.at_constant_cost(levels_of(one, index)) for name, one in longer.items()}
     whole = Triangle.merge(list(constant.values()))
     refusal = refusal_of(Triangle.merge(list(filled.values())))
     common = choice.best if choice else None
     if refusal is None and (common is None or isinstance(common, Missing)):
-        refusal = common if isinstance(common, Missing) else Missing(
-            "not enough to forecast: no activity curve", "不足以预测：没有可用的活跃曲线"
+        refusal = (
+            common
+            if isinstance(common, Missing)
+            else Missing("not enough to forecast: no activity curve", "不足以预测：没有可用的活跃曲线")
         )
     if refusal is not None:
         segments = {name: _measured_only(one, horizon_months) for name, one in filled.items()}
         refusals = {name: refusal_of(one) or refusal for name, one in filled.items()}
         return Prospects(
-            filled, constant, segments, refusals, index, way, horizon_months, discount_rate, "", refusal
+            filled,
+            constant,
+            segments,
+            refusals,
+            index,
+            way,
+            horizon_months,
+            discount_rate,
+            "",
+            draws,
+            seed,
+            refusal,
         )
     assert choice is not None  # noqa: S101 - a choice without a curve is refused above
     random = np.random.default_rng(seed)
@@ -175,7 +201,17 @@ def prospects_from(
         )  # fmt: skip
     refusals = {name: _refusal_of_part(one) for name, one in filled.items()}
     return Prospects(
-        longer, constant, segments, refusals, index, way, horizon_months, discount_rate, choice.model
+        longer,
+        constant,
+        segments,
+        refusals,
+        index,
+        way,
+        horizon_months,
+        discount_rate,
+        choice.model,
+        draws,
+        seed,
     )
 
 
@@ -206,33 +242,41 @@ def values_of(
 
 
 def arranged(found: Prospects, by: By, booked: Mapping[tuple[str, str], Cohort] | None = None) -> Values:
-    """Rows of values from drawn segments."""
-    here = {
-        name: [k for k in range(len(part.months)) if not _is_next(found, name, k)]
-        for name, part in found.segments.items()
-    }
-    months = sorted({found.segments[name].months[k] for name, rows in here.items() for k in rows})
-    rows: list[Value] = []
-    if by == "all":
-        rows = [found.value(here, ALL)]
-    elif by == "channel":
-        rows = [found.value({name: chosen}, name) for name, chosen in here.items()]
-    elif by == "cohort":
-        for month in months:
-            chosen = {name: _rows_at(found.segments[name], [month]) for name in here}
-            chosen = {name: found_rows for name, found_rows in chosen.items() if found_rows}
-            rows.append(found.value(chosen, ALL, f"{month:%Y-%m}"))
-    else:
-        for name, chosen in here.items():
-            for k in chosen:
-                month = found.segments[name].months[k]
-                rows.append(found.value({name: [k]}, name, f"{month:%Y-%m}"))
+    """Rows of values, their total and users to come, from drawn segments."""
     following = {
         name: found.value({name: [len(part.months) - 1]}, name, NEXT)
         for name, part in found.segments.items()
         if found.refusal is None and found.refusals[name] is None
     }
-    return Values(by, tuple(rows), found.value(here, ALL), following, found, dict(booked or {}))
+    rows = tuple(rows_of(found, by))
+    total = rows[0] if by == "all" else next(iter(rows_of(found, "all")))
+    return Values(by, rows, total, following, found, dict(booked or {}))
+
+
+def rows_of(found: Prospects, by: By) -> Iterator[Value]:
+    """Values of all users, of each channel, of each month's cohort, or of both."""
+    here = {
+        name: [row for row in range(len(part.months)) if not _is_next(found, name, row)]
+        for name, part in found.segments.items()
+    }
+    if by == "all":
+        yield found.value(here, ALL)
+    elif by == "channel":
+        for name, chosen in here.items():
+            yield found.value({name: chosen}, name)
+    elif by == "both":
+        for name, chosen in here.items():
+            for row in chosen:
+                yield found.value({name: [row]}, name, f"{found.segments[name].months[row]:%Y-%m}")
+    else:
+        for month in sorted(
+            {found.segments[name].months[row] for name, rows in here.items() for row in rows}
+        ):
+            at = {
+                name: [row for row in rows if found.segments[name].months[row] == month]
+                for name, rows in here.items()
+            }
+            yield found.value({name: rows for name, rows in at.items() if rows}, ALL, f"{month:%Y-%m}")
 
 
 def value_per_new_user(
@@ -268,13 +312,13 @@ def levels_of(triangle: Triangle, index: Mapping[date, Decimal | Missing]) -> li
 
 def _curve(triangle: Triangle, choice: Choice) -> ActiveShares:
     """The chosen curve fitted to a channel of some size, or else everybody's."""
-    common: Any = choice.best
+    common: ActivityFit = choice.best
     seen = triangle.is_measured[:, 1:].any(axis=1)
-    if choice.candidate is None or seen.sum() < _FEWEST_COHORTS or triangle.users[seen].sum() < _FEWEST_USERS:
+    if seen.sum() < _FEWEST_COHORTS or triangle.users[seen].sum() < _FEWEST_USERS:
         return common
     exposed = np.where(triangle.is_measured, triangle.users[:, None], np.nan)
     keep = triangle.is_measured.any(axis=1)
-    own = fit_activity(choice.candidate.curve, exposed[keep], triangle.active[keep])
+    own = fit_activity(common.curve, exposed[keep], triangle.active[keep])
     return common if isinstance(own, Missing) else own
 
 
@@ -289,17 +333,23 @@ def _typical(triangle: Triangle) -> float:
     return max(1.0, float(np.round(triangle.users[-3:].mean())))
 
 
+def _last_month(triangle: Triangle) -> date:
+    """The last calendar month that a segment shows."""
+    last = triangle.months[0]
+    for month, row in zip(triangle.months, triangle.is_measured, strict=True):
+        day = month
+        for _ in range(int(np.flatnonzero(row).max(initial=0))):
+            day = next_month(day)
+        last = max(last, day)
+    return last
+
+
 def _is_next(found: Prospects, name: str, row: int) -> bool:
     return found.refusal is None and row == len(found.segments[name].months) - 1
 
 
-def _rows_at(part: Prospect, months: list[date]) -> list[int]:
-    return [row for row, month in enumerate(part.months) if month in months]
-
-
 def _measured_only(triangle: Triangle, horizon_months: int) -> Prospect:
     """What is measured, and nothing else: one draw with nothing in the cells to come."""
-    from breakeven.growth.triangle import LINES
 
     def cut(cells: Floats) -> Floats:
         found = np.zeros((1, len(cells), horizon_months))
@@ -312,5 +362,6 @@ def _measured_only(triangle: Triangle, horizon_months: int) -> Prospect:
     measured[:, :width] = triangle.is_measured[:, :width]
     return Prospect(
         triangle.segment, triangle.months, triangle.users, triangle.spend, measured,
-        {name: cut(triangle.line(name)) for name in LINES}, triangle.oldest_age,
+        {name: cut(triangle.line(name)) for name in LINES},
+        cut(triangle.active / np.maximum(triangle.users, 1.0)[:, None]), triangle.oldest_age,
     )  # fmt: skip

@@ -25,6 +25,7 @@ Worths = Callable[["Account", str], "Worth | Missing"]
 
 _NOTHING = np.zeros((1, 1))
 NO_CASH = Missing("no cash is recorded", "没有现金记录")
+NOT_ASKED = Missing("the value of users was not asked for", "未要求计算用户价值")
 NO_CURVE = Missing("no response curve could be drawn for it", "没有可用的响应曲线")
 
 
@@ -53,7 +54,8 @@ def plannable(
 ) -> Plannable:
     """The offers of the channels with these curves.
 
-    A channel whose users have no known value keeps its spend; `needs_value` is False where the value of users does not matter to the objective.
+    A channel whose users have no known value keeps its spend; `needs_value` is False where that does not
+    matter to the objective.
     """
     series = channel_series(account, "month")
     latest = _latest(series.spend)
@@ -87,3 +89,24 @@ def _latest(spend: Mapping[str, Sequence[Decimal | None]]) -> dict[str, float]:
         if latest is not None:
             found[channel] = max(0.0, float(latest))
     return found
+
+
+def books_offers(account: Account, *, needs_value: bool, horizon_months: int, seed: int) -> Plannable:
+    """The offers of the books: curves by `books_response`, values by `books_value`."""
+    from breakeven.growth.books_value import value_per_new_user, values_of
+    from breakeven.growth.response.books_response import responses_of
+
+    # Where only users count, what they are worth is not asked: it takes longer than all the rest.
+    values = values_of(account, "channel", horizon_months=horizon_months) if needs_value else NOT_ASKED
+
+    def worth(of: Account, channel: str) -> Worth | Missing:
+        if isinstance(values, Missing):
+            return values
+        found = value_per_new_user(of, channel, values)
+        if isinstance(found, Missing):
+            return found
+        if found.refusal is not None:
+            return found.refusal
+        return found.cumulative, found.total
+
+    return plannable(account, responses_of(account, seed=seed), worth, needs_value=needs_value)

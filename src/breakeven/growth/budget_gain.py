@@ -120,11 +120,22 @@ def _order(size: int, random: np.random.Generator):  # noqa: ANN202 - a closure 
 
 
 def _verdict(question: Question, baseline: Floats, gain: Interval, moved: float) -> Verdict:
-    if breaks_capacity(question, baseline):
+    if moved >= _MOVED and gain.low > 0:
+        return "better"
+    if breaks_capacity(question, baseline) or channels_out_of_bounds(question, baseline):
         return "breaks_limits"
-    if moved < _MOVED or gain.low <= 0.0 <= gain.high:
-        return "no_better"
-    return "better" if gain.low > 0 else "worse"
+    return "no_better" if moved < _MOVED or gain.high >= 0.0 else "worse"
+
+
+def channels_out_of_bounds(question: Question, spend: Floats) -> list[str]:
+    """Channels to which a plan gives less or more than their bounds allow."""
+    limits, near = question.limits, 1e-6 * max(1.0, question.limits.ceiling)
+    return [
+        offer.name
+        for offer, money in zip(question.offers, spend, strict=True)
+        if money < limits.at_least.get(offer.name, 0.0) - near
+        or money > limits.at_most.get(offer.name, np.inf) + near
+    ]
 
 
 def breaks_capacity(question: Question, spend: Floats) -> bool:
@@ -158,6 +169,12 @@ def _reasons(plan: Plan, question: Question, baseline: Floats, gain: Interval, m
                 "today's split at this total would bring more users than can be served",
                 "按现有比例投放该总额，会带来超出服务能力的用户",
             )
+        )
+    outside = channels_out_of_bounds(question, baseline)
+    if outside:
+        names = ", ".join(outside)
+        found.append(
+            Missing(f"today's split is outside the bounds of {names}", f"现有比例超出 {names} 的上下限")
         )
     if moved < _MOVED:
         at_bounds = [line.channel for line in free if line.binds in ("least", "most")]

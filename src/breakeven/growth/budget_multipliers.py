@@ -20,7 +20,7 @@ from breakeven.growth.budget_curves import Floats, Roofs
 _SEARCH_STEPS = 200
 _CLOSE = 1e-14
 _MET = 1e-13
-_PATIENCE = 3
+_PATIENCE = 1
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -88,7 +87,7 @@ class Choice:
 
     @property
     def best(self) -> Any:
-        """The chosen model fitted to all that is known: `ActivityFit`, or `Fit` of contracts, or a refusal."""
+        """The chosen model fitted to all that is known (`ActivityFit`, of contracts `Fit`), or a refusal."""
         return self.foretold if isinstance(self.foretold, Missing) else self.foretold.fit
 
     def score(self, model: str, horizon: str = "all") -> Score | None:
@@ -113,7 +112,6 @@ def choose_from(
     `starts` numbers the month in which each cohort began (0, 1, 2, ... unless given); `ages` is how many ages
     to foretell, at least those of the triangle. The first candidate that is no baseline is the default.
     """
-    exposed, returned = widened(exposed, returned, ages)
     began = np.arange(len(exposed)) if starts is None else np.asarray(starts, dtype=np.int64)
     tested = backtest(candidates, kind, exposed, returned, began, seed=seed, level=level)
     by_name = {one.name: one for one in candidates}
@@ -121,10 +119,14 @@ def choose_from(
     losses = {name: float(loss) for name, loss in losses.items()} if tested.size else {}
     noise = _noise(tested, kind, exposed, returned, began, losses, seed) if losses else {}
     refused = dict(tested.refused)
+    exposed, returned = widened(exposed, returned, ages)
 
-    @cache
+    answered: dict[str, Foretold | Missing] = {}
+
     def told(one: Candidate) -> Foretold | Missing:
-        return one.foretell(exposed, returned, draws, np.random.default_rng(seed))
+        if one.name not in answered:
+            answered[one.name] = one.foretell(exposed, returned, draws, np.random.default_rng(seed))
+        return answered[one.name]
 
     if losses:
         order, reason = _ranked(by_name, losses, noise, told)

@@ -100,9 +100,7 @@ def levels_ahead(
     earlier = np.zeros((draws, cohorts))
     for age in range(ages):
         expected = np.maximum(drawn[:, :, age] * rate[:, None, age], 0.0)
-        lie = lumps.between + np.divide(
-            lumps.lasting, expected, out=np.full_like(expected, _MOST), where=expected > 0
-        )
+        lie = lumps.between + lumps.lasting / np.maximum(expected, max(lumps.lasting, 1e-300) / _MOST)
         lie = np.clip(lie, _LEAST, _MOST)
         first = age == 0
         centre = centre * STAYS

@@ -33,9 +33,11 @@ QUICK_PACE = 1.5
 """In how many months the quick movement is mostly over."""
 AGE_SPREAD = 0.12
 """How far one age may lie off the trend."""
-COMMON_DRIFT = 0.35
-"""How far everybody's rate moves in a month of age that no cohort has reached, as a part of how far cohorts
-lie apart."""
+DRIFTS = (0.5, 0.35)
+"""How far a rate moves off its trend from age to age where one cohort shows it, everybody's and a segment's own:
+as a part of how far cohorts lie apart. Where many cohorts show an age, it moves less; where none does, more."""
+_SHOWN_BY_NONE = 0.5
+_OLDEST = 256
 _STEPS = 40
 
 
@@ -43,6 +45,7 @@ _STEPS = 40
 class Rate:
     """One rate's draws. `trend` (draw, coefficient), `first` (the rate at age 0, (draw,)), `off_trend` (draw, age).
 
+    `drift` (draw, age) is how far it wanders off in ages that few cohorts show, in logarithm.
     `pace` is that of the slow movement, in months; `lumps` how cohorts lie off the rate. A rate of nothing,
     ever, is `is_nothing`.
     """
@@ -50,6 +53,7 @@ class Rate:
     trend: Floats
     first: Floats
     off_trend: Floats
+    drift: Floats
     pace: float
     lumps: Lumps
     is_nothing: bool = False
@@ -72,12 +76,8 @@ class Rate:
         """
         if self.is_nothing:
             return np.zeros_like(drawn)
-        draws, _, ages = drawn.shape
-        measured = np.isfinite(base) & np.isfinite(amount)
-        oldest = int(np.flatnonzero(measured.any(axis=0)).max(initial=0))
-        far = np.arange(ages) > max(oldest, 1)
-        drift = np.cumsum(random.normal(size=(draws, ages)) * far, axis=1)
-        rate = self.at(ages) * np.exp(drift * (COMMON_DRIFT * np.sqrt(self.lumps.between)))
+        ages = np.minimum(np.arange(drawn.shape[2]), _OLDEST - 1)
+        rate = self.at(len(ages)) * np.exp(self.drift[:, ages])
         levels = levels_ahead(self.lumps, base, amount, drawn, rate, random)
         mean = np.maximum(drawn * rate[:, None, :] * levels, 0.0)
         return random.gamma(mean / self.lumps.white) * self.lumps.white
@@ -99,14 +99,31 @@ def fit_rate(
         if parent is not None and not parent.is_nothing:
             return _lean_only(base, parent)
         flat = np.zeros((draws, 1 + len(FREE_SPREADS)))
-        return Rate(flat, np.zeros(draws), np.ones((draws, ages)), pace, Lumps(1.0, 0.0, 0.0), True)
+        return Rate(flat, np.zeros(draws), np.ones((draws, ages)), flat[:, :1], pace, Lumps(1.0, 0.0, 0.0), True)
     even = np.ones((1, len(base)))
     around = _middle(parent)
     lumps = parent.lumps if parent else Lumps(_dispersion_by_age(base, amount), 0.0, 0.0)
     for _ in range(2):
-        centre = Rate(*_trend(base, amount, even, pace, lumps.dispersion, around), pace, lumps)
-        lumps = lumps_of(base * centre.at(ages)[0], amount, parent.lumps if parent else None)
-    return Rate(*_trend(base, amount, weights, pace, lumps.dispersion, parent, random), pace, lumps)
+        found = _trend(base, amount, even, pace, lumps.dispersion, around)
+        mean = base * Rate(*found, np.zeros((1, 1)), pace, lumps).at(ages)[0]
+        lumps = lumps_of(mean, amount, parent.lumps if parent else None)
+    trend = _trend(base, amount, weights, pace, lumps.dispersion, parent, random)
+    drift = _drift(mean, lumps, draws, random, parent)
+    return Rate(*trend, drift, pace, lumps)
+
+
+def _drift(
+    mean: Floats, lumps: Lumps, draws: int, random: np.random.Generator, parent: Rate | None
+) -> Floats:
+    """(draw, age): how far the rate wanders off its trend, in logarithm; a segment's on top of everybody's."""
+    shown = np.full(_OLDEST, _SHOWN_BY_NONE)
+    cohorts = (mean > 0).sum(axis=0)
+    shown[: len(cohorts)] = np.maximum(cohorts, _SHOWN_BY_NONE)[:_OLDEST]
+    apart = lumps.between + lumps.lasting / float(np.median(mean[mean > 0]))
+    step = DRIFTS[0 if parent is None else 1] * np.sqrt(min(apart, 0.25) / shown)
+    step[:2] = 0.0
+    own = np.cumsum(random.normal(size=(draws, _OLDEST)) * step, axis=1)
+    return own if parent is None or parent.is_nothing else parent.drift + own
 
 
 def cohort_weights(cohorts: int, draws: int, random: np.random.Generator) -> Floats:
@@ -129,6 +146,7 @@ def _middle(parent: Rate | None) -> Rate | None:
         trend=parent.trend.mean(axis=0, keepdims=True),
         first=np.array([parent.first.mean()]),
         off_trend=parent.off_trend.mean(axis=0, keepdims=True),
+        drift=np.zeros((1, 1)),
     )
 
 

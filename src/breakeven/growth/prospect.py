@@ -17,7 +17,7 @@ from datetime import date
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from breakeven.growth.money_rates import Rate, cohort_weights, fit_rate
 from breakeven.growth.triangle import LINES, Triangle
@@ -42,7 +42,7 @@ class ActiveShares(Protocol):
     """A fitted activity curve: what `growth.activity` fits and `growth.choice` chooses."""
 
     def forecast(
-        self, exposed_users: Floats, returned: Floats, horizon: int, draws: int, random: np.random.Generator
+        self, exposed_users: ArrayLike, returned: ArrayLike, horizon: int, draws: int, random: np.random.Generator
     ) -> Floats:
         """(draw, cohort, age): active shares, each cohort given its own history (NaN: not measured)."""
         ...
@@ -50,7 +50,7 @@ class ActiveShares(Protocol):
 
 @dataclass(frozen=True)
 class Prospect:
-    """One segment's cohorts to the horizon. `lines` are (draw, cohort, age) in money of the cohort's month.
+    """One segment's cohorts to the horizon. `lines` are (draw, cohort, age) money, `active_shares` alike.
 
     `is_measured` (cohort, age) says which cells are the books' own; these are alike in every draw.
     """
@@ -61,6 +61,7 @@ class Prospect:
     spend: Floats
     is_measured: NDArray[np.bool_]
     lines: Mapping[str, Floats]
+    active_shares: Floats
     oldest_age: int
 
     @property
@@ -123,7 +124,9 @@ def go_on(
     """
     ages = max(horizon_months, triangle.ages)
     measured = _wide(triangle.is_measured, ages, fill=False).astype(bool)
-    shares = activity.forecast(triangle.users, triangle.active, ages, draws, random)
+    shares = activity.forecast(
+        triangle.users, np.minimum(triangle.active, triangle.users[:, None]), ages, draws, random
+    )
     drawn: dict[str, Floats] = {
         "active": _filled(triangle.active, shares[:, :, :ages] * triangle.users[None, :, None])
     }
@@ -144,6 +147,7 @@ def go_on(
         triangle.spend,
         measured[:, :horizon_months],
         lines,
+        shares[:, :, :horizon_months],
         triangle.oldest_age,
     )
 

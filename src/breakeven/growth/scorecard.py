@@ -88,15 +88,12 @@ class Scorecard:
 def target_month(one: Forecast) -> date:
     """The last month a forecast is about. Raises `ValueError` for one of no single cohort.
 
-    >>> from dataclasses import replace
     >>> day = date(2024, 8, 31)
-    >>> one = Forecast(day, day, "ltv", "sBG", "", "2024-03", 12, 9.0, 8.0, 10.0, 0.8, "CNY/user")
-    >>> target_month(one), target_month(replace(one, kind="retention"))
-    (datetime.date(2025, 2, 1), datetime.date(2025, 3, 1))
+    >>> target_month(Forecast(day, day, "ltv", "sBG", "", "2024-03", 11, 9.0, 8.0, 10.0, 0.8, "CNY/user"))
+    datetime.date(2025, 2, 1)
     """
     year, month = map(int, one.cohort.split("-"))
-    # Money counts months from the first on, retention the months after it.
-    years, month = divmod(month - 1 + one.age - (one.kind != "retention"), 12)
+    years, month = divmod(month - 1 + one.age, 12)
     return date(year + years, month + 1, 1)
 
 

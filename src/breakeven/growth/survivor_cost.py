@@ -61,8 +61,12 @@ def survivor_costs(constant: Triangle, use: Use) -> list[SurvivorCost]:
             each = start_cost[reached] / start_users[reached]
             found.append(
                 SurvivorCost(
-                    use, age, int(reached.sum()), float(users[reached, age].sum()),
-                    float(cost[reached, age].sum()), float(users[reached, age] @ each),
+                    use,
+                    age,
+                    int(reached.sum()),
+                    float(users[reached, age].sum()),
+                    float(cost[reached, age].sum()),
+                    float(users[reached, age] @ each),
                 )  # fmt: skip
             )
     return found

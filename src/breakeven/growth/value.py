@@ -25,9 +25,7 @@ Floats = NDArray[np.float64]
 FEWEST_AGES = 3
 """Months of age that some cohort must show before anything is forecast: the first, and two to compare."""
 NO_USERS = Missing("no users", "没有用户")
-ONE_USER = Missing(
-    "not enough to forecast: one user is not a cohort", "不足以预测：一个用户不构成同期群"
-)
+ONE_USER = Missing("not enough to forecast: one user is not a cohort", "不足以预测：一个用户不构成同期群")
 NOT_MEASURED = Missing(
     "not enough to forecast: no month is fully covered by activity, usage and payments",
     "不足以预测：没有一个月份被活跃、用量与付款数据完整覆盖",
@@ -51,7 +49,7 @@ class Value:
     contribution up to each age, not discounted; `total` (draw,) all of it, discounted. `spend` is the cost of
     winning a user (NaN: not known). `measured_months` is how many months the oldest cohort shows, and
     `measured_to` (age,) how many of the users are measured at each age. With a `refusal` nothing is modelled:
-    `lines`, `cumulative` and `total` are empty.
+    `lines`, `cumulative` and `total` are empty. `measured_so_far` is the contribution measured, not discounted.
     """
 
     segment: str
@@ -62,6 +60,7 @@ class Value:
     discount_rate: float
     measured: Mapping[str, float]
     measured_months: int
+    measured_so_far: float = 0.0
     lines: Mapping[str, Interval] = field(default_factory=dict[str, Interval])
     cumulative: Floats = field(default_factory=lambda: np.empty((0, 0)), repr=False)
     total: Floats = field(default_factory=lambda: np.empty(0), repr=False)
@@ -135,6 +134,7 @@ def value_of(
     known = np.zeros(horizon)
     sums: dict[str, Floats] = {}
     measured: dict[str, float] = {}
+    so_far = 0.0
     for part, rows in parts:
         chosen = list(rows)
         known += part.users[chosen] @ part.is_measured[chosen]
@@ -143,11 +143,12 @@ def value_of(
             sums[name] = sums.get(name, 0.0) + cells.sum(axis=1)
             seen = np.where(part.is_measured[chosen], cells[0], 0.0).sum(axis=0)
             measured[name] = measured.get(name, 0.0) + float(seen @ discount) / max(users, 1.0)
+            so_far += (1 if name == "revenue" else -1) * float(seen.sum()) / max(users, 1.0)
     measured["contribution"] = measured["revenue"] - sum(measured[name] for name in LINES[1:])
     months = int(np.flatnonzero(known > 0).max(initial=-1)) + 1
     described = Value(
         segment, cohort, users, spend / users if users else np.nan, horizon, discount_rate, measured, months,
-        measured_share=known / users if users else known, refusal=refusal,
+        so_far, measured_share=known / users if users else known, refusal=refusal,
     )  # fmt: skip
     if refusal is not None or not users:
         return described
@@ -157,7 +158,7 @@ def value_of(
     return Value(
         **{name: getattr(described, name) for name in (
             "segment", "cohort", "users", "spend", "horizon_months", "discount_rate", "measured",
-            "measured_months", "measured_share",
+            "measured_months", "measured_so_far", "measured_share",
         )},
         lines=lines,
         cumulative=np.cumsum(sums["contribution"] / users, axis=1),

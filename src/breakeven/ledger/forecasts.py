@@ -30,8 +30,8 @@ class Forecast:
     """One number that was foretold.
 
     `kind` is what (`retention`, `ltv`, `payback`), `segment` whose (a channel, or empty for all), `cohort`
-    the month the users came (`2024-03`, empty for all), `unit` that of `value`. `age` is for `retention` the
-    months after that month, for `ltv` and `payback` how many months are counted, that month being the first.
+    the month the users came (`2024-03`, empty for all), `unit` that of `value`. `age` is the last month that
+    counts, in months after that one: for `ltv` up to and including it, for `payback` the last of the horizon.
     `facts_to` is the last day of the facts it was made from; `basis` names those facts and the choices made
     (see `basis_of`). `value` is None where the answer was "not within the horizon"; so is a bound beyond it.
     """

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from breakeven.account.metrics import Missing
 from breakeven.growth.response.fit import Response
 from breakeven.growth.response.observed import Observed
-from breakeven.growth.response.proposal import Proposal, alternate, geo_holdout, proposals, switch_off
+from breakeven.growth.response.proposal import proposals
 
 Floats = NDArray[np.float64]
 
@@ -85,7 +85,8 @@ def judged(response: Response, observed: Observed, together: Together | None = N
     why = doubt(response, observed, together)
     if why is None:
         return response
-    plan = settling(response, together)
+    # Each of them moves this channel alone, so it also parts two that moved together.
+    plan = proposals(response)[0]
     said = Missing(
         f"not identified: {why.en}. To settle it: {plan.en}", f"无法识别：{why.zh}。可用实验判定：{plan.zh}"
     )
@@ -155,14 +156,6 @@ def moved_with_time(observed: Observed) -> float:
     if len(spent) < 3 or not np.ptp(spent):
         return 0.0
     return float(np.corrcoef(spent, time)[0, 1] ** 2)
-
-
-def settling(response: Response, together: Together | None = None) -> Proposal:
-    """The experiment to propose: for channels that moved together one of them must stop alone."""
-    if together is not None:
-        alone = [switch_off(response), geo_holdout(response), alternate(response)]
-        return min(alone, key=lambda one: (not one.is_enough, one.lost_users.value))
-    return proposals(response)[0]
 
 
 def _variation(observed: Observed) -> float:

@@ -15,7 +15,7 @@ from scipy.special import gammaln
 
 from breakeven.account.metrics import Missing
 from breakeven.growth import maximum_likelihood
-from breakeven.growth.cells import CONTRACT_COLUMNS, Cells
+from breakeven.growth.cells import CONTRACT_COLUMNS, VISIT_COLUMNS, Cells
 from breakeven.growth.maximum_likelihood import Fit, Floats, Scale, from_free, to_free
 from breakeven.growth.survival.scoring import ascend
 
@@ -32,6 +32,14 @@ ALL_LOST_AT_ONCE = Missing(
 LOST_BEFORE_START = Missing(
     "a contract is lost before its first renewal (lifetime below 1): the rows are not contracts",
     "有合同在首次续约之前就已流失（存续期小于 1）：这些行不是合同数据",
+)
+
+
+NOT_CONTRACTS = Missing(
+    "these are visits, and this model is of contracts that end once: those who pause come back. "
+    "Use BG/NBD or Pareto/NBD for visits, or the curves alive x active for the share active",
+    "这些是访问记录，而该模型用于只终止一次的合同：暂停的用户还会回来。"
+    "访问请用 BG/NBD 或 Pareto/NBD，活跃比例请用“存活 × 活跃”曲线",
 )
 
 
@@ -112,9 +120,11 @@ class SurvivalModel:
 
     def refusal(self, cells: Cells) -> Missing | None:
         """Why these contracts cannot say: see the refusals of this module."""
+        if cells.columns == VISIT_COLUMNS:
+            return NOT_CONTRACTS
         if cells.columns != CONTRACT_COLUMNS:
             raise ValueError(f"{self.name} is of contracts {CONTRACT_COLUMNS}, not of {cells.columns}")
-        if (cells["lifetime"] < cells["is_lost"]).any():
+        if (cells["lifetime"] < (cells["is_lost"] > 0)).any():
             return LOST_BEFORE_START
         at_risk, lost = life_table(cells)
         if lost.sum() == 0:
@@ -188,6 +198,6 @@ def log_gamma_ratio(x: Floats, step: Floats) -> Floats:
     far = np.where(is_large, x, 60.0)
     top = far + step
     series = (far - 0.5) * np.log1p(step / far) + step * np.log(top) - step
-    series += (1 / top - 1 / far) / 12 - (1 / top**3 - 1 / far**3) / 360
+    series += (1 / top - 1 / far) / 12 - ((1 / top) ** 3 - (1 / far) ** 3) / 360
     near = np.where(is_large, 1.0, x)
     return np.where(is_large, series, gammaln(near + step) - gammaln(near))

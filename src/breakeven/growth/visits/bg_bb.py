@@ -65,6 +65,9 @@ _EDGES = {
 class BgBb:
     """Visits counted by period, at most one in each. Times are whole opportunities. Parameters are (p,) for
     one answer, or (draw, p) for one of each draw.
+
+    >>> BG_BB.expected_repeats(np.array([1.2, 0.75, 0.66, 2.8]), [0, 1, 6]).round(3).tolist()
+    [0.0, 0.498, 2.217]
     """
 
     name: ClassVar[str] = "BG/BB"

@@ -14,7 +14,14 @@ from breakeven.growth.visits.beta_geometric import BetaGeometric
 
 @dataclass(frozen=True)
 class BgNbd(BetaGeometric):
-    """Chances to stop: one after each repeat visit."""
+    """Chances to stop: one after each repeat visit.
+
+    >>> import numpy as np
+    >>> weekly = BgNbd(days_per_period=7)
+    >>> import numpy as np
+    >>> weekly.expected_repeats(np.array([0.243, 4.414, 0.793, 2.426]), [0, 7, 39 * 7]).round(3).tolist()
+    [0.0, 0.053, 1.197]
+    """
 
     name: ClassVar[str] = "BG/NBD"
     first_chances: ClassVar[int] = 0

@@ -71,7 +71,11 @@ _EDGES = {
 
 @dataclass(frozen=True)
 class GammaGamma:
-    """Value of a transaction. Parameters are (p,) for one answer, or (draw, p) for one of each draw."""
+    """Value of a transaction. Parameters are (p,) for one answer, or (draw, p) for one of each draw.
+
+    >>> GAMMA_GAMMA.mean_value(np.array([6.0, 4.0, 15.0]))
+    30.0
+    """
 
     minor_per_unit: int = 100
     name: ClassVar[str] = "Gamma-Gamma"

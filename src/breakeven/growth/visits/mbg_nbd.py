@@ -15,7 +15,14 @@ from breakeven.growth.visits.beta_geometric import BetaGeometric
 
 @dataclass(frozen=True)
 class MbgNbd(BetaGeometric):
-    """Chances to stop: one after each visit, the first included."""
+    """Chances to stop: one after each visit, the first included.
+
+    >>> import numpy as np
+    >>> from breakeven.growth.cells import VISIT_COLUMNS, Cells
+    >>> tried_once = Cells.group(VISIT_COLUMNS, [(0, 0, 39)])
+    >>> MBG_NBD.alive(np.array([0.525, 6.183, 0.891, 1.614]), tried_once).round(3).tolist()
+    [0.389]
+    """
 
     name: ClassVar[str] = "MBG/NBD"
     first_chances: ClassVar[int] = 1

@@ -55,6 +55,10 @@ class ParetoNbd:
     """Visits that end at any moment. Cells count periods of the books (days); parameters are in periods of
     `days_per_period` of them. Every time passed in is in the cells' periods. Parameters are (p,) for one
     answer, or (draw, p) for one of each draw.
+
+    >>> lately_and_long_ago = Cells.group(VISIT_COLUMNS, [(2, 3, 39), (2, 30, 39)])
+    >>> PARETO_NBD.alive(np.array([0.553, 10.578, 0.606, 11.669]), lately_and_long_ago).round(3).tolist()
+    [0.088, 0.858]
     """
 
     days_per_period: float = 1.0
@@ -99,11 +103,10 @@ class ParetoNbd:
         r, alpha, s, beta = (float(one) for one in parameters)
         repeats, recency, age = cells.rows.T
         last, until = recency / self.days_per_period, age / self.days_per_period
-        stayed, left = self._stayed_and_left(r, alpha, s, beta, cells)
+        stayed = self._stayed(r, alpha, s, beta, cells)
+        left, means = over_leaving(r, alpha, s, beta, repeats, last, until)
         gone = np.exp(left - np.logaddexp(stayed, left))
-        log_visit, near_visit, log_leave, near_leave = over_leaving(
-            r, alpha, s, beta, repeats, last, until, left
-        )
+        log_visit, near_visit, log_leave, near_leave = means
         shape = r + repeats
         found = np.empty((4, len(repeats)))
         found[0] = rising_slope(r, repeats) - (1 - gone) * np.log1p(until / alpha) - gone * log_visit
@@ -134,13 +137,14 @@ class ParetoNbd:
 
     def active(self, parameters: Floats, cells: Cells, start: float, length: float) -> Floats:
         """The probability of at least one visit in a period that begins `start` after the end of watching."""
-        r, alpha, s, beta = (one[..., None] for one in self._from_here(parameters, cells))
+        r, alpha, s, beta = self._from_here(parameters, cells)
+        wait, spell = start / self.days_per_period, length / self.days_per_period
         # The first visit of the period comes at `early` in it, and the customer has not left by then.
-        end = r * np.log1p(length / self.days_per_period / alpha)
-        steps = end * NODES
-        early = alpha * np.expm1(steps / r)
-        stays = np.exp(-s * np.log1p((start / self.days_per_period + early) / beta))
-        some = np.sum(WEIGHTS * end * np.exp(-steps) * stays, axis=-1)
+        end = r * np.log1p(spell / alpha)
+        some = np.zeros(end.shape)
+        for node, weight in zip(NODES, WEIGHTS, strict=True):
+            early = alpha * np.expm1(end * node / r)
+            some += weight * end * np.exp(-end * node - s * np.log1p((wait + early) / beta))
         return self.alive(parameters, cells) * np.clip(some, 0.0, 1.0)
 
     def simulate(self, parameters: Floats, ages: ArrayLike, random: np.random.Generator) -> Cells:
@@ -159,10 +163,13 @@ class ParetoNbd:
         self, r: float, alpha: float, s: float, beta: float, cells: Cells
     ) -> tuple[Floats, Floats]:
         """Logarithms of the two parts of the likelihood, without what they share."""
-        repeats, recency, age = cells.rows.T
-        until = age / self.days_per_period
-        stayed = -(r + repeats) * np.log1p(until / alpha) - s * np.log1p(until / beta)
-        return stayed, until_leaving(r, alpha, s, beta, repeats, recency / self.days_per_period, until)
+        last, until = cells["recency"] / self.days_per_period, cells["age"] / self.days_per_period
+        left = until_leaving(r, alpha, s, beta, cells["repeats"], last, until)
+        return self._stayed(r, alpha, s, beta, cells), left
+
+    def _stayed(self, r: float, alpha: float, s: float, beta: float, cells: Cells) -> Floats:
+        until = cells["age"] / self.days_per_period
+        return -(r + cells["repeats"]) * np.log1p(until / alpha) - s * np.log1p(until / beta)
 
     def _from_here(self, parameters: Floats, cells: Cells) -> tuple[Floats, Floats, Floats, Floats]:
         """The parameters of a customer of each cell who is still there."""

@@ -8,8 +8,9 @@ from decimal import Decimal
 
 from breakeven.account.account import Account
 from breakeven.account.metrics import Amount, Missing
+from breakeven.errors import UsageError
 from breakeven.growth.budget import plan_budget
-from breakeven.growth.budget_books import Plannable
+from breakeven.growth.budget_books import Plannable, books_offers
 from breakeven.growth.budget_gain import Gain, gain_of
 from breakeven.growth.budget_plan import Objective, Plan, PlanLine
 from breakeven.growth.budget_question import Limits, Question
@@ -40,6 +41,24 @@ class Wanted:
     explore: bool = False
     seed: int = SEED
     horizon_months: int = 12
+
+
+def books_budget_view(account: Account, wanted: Wanted) -> View:
+    """The budget of the books. Raises `UsageError` for bounds on channels that the books do not have."""
+    offered = books_offers(
+        account,
+        needs_value=wanted.objective != "users",
+        horizon_months=wanted.horizon_months,
+        seed=wanted.seed,
+    )
+    known = {offer.name for offer in offered.offers}
+    for channel in (*wanted.at_least, *wanted.at_most):
+        if channel not in known:
+            raise UsageError(
+                f"there is no channel {channel!r} with a response curve",
+                remedy=f"use one of {', '.join(sorted(known)) or 'none'}",
+            )
+    return budget_view(account, offered, wanted)
 
 
 def budget_view(account: Account, plannable: Plannable, wanted: Wanted) -> View:
@@ -133,8 +152,8 @@ def plan_table(currency: str, plan: Plan, plannable: Plannable, months: float) -
         Column("cac_plan", Label("Average CAC planned", "方案平均获客成本"), per_user),
         Column("marginal_cac_today", Label("Marginal CAC today", "现有边际获客成本"), per_user),
         Column("marginal_cac_plan", Label("Marginal CAC planned", "方案边际获客成本"), per_user),
-        Column("return_today", Label("Last yuan brings today", "现有最后一元的回报"), per_yuan),
-        Column("return_plan", Label("Last yuan brings in the plan", "方案最后一元的回报"), per_yuan),
+        Column("return_today", Label("Last unit brings today", "现有最后一单位的回报"), per_yuan),
+        Column("return_plan", Label("Last unit brings in the plan", "方案最后一单位的回报"), per_yuan),
         Column("binds", Label("Held by", "受限于"), words=BINDS),
         Column("extrapolated", Label("On extrapolated curve", "位于外推曲线"), "ratio"),
     )

@@ -10,7 +10,7 @@ OBJECTIVES: dict[str, Label] = {
     "payback": Label("earliest payback of all that is spent", "全部投放最早回本"),
 }
 BINDS: dict[str, Label] = {
-    "": Label("nothing: its last yuan earns what the others' does", "无：最后一元的回报与其他渠道相同"),
+    "": Label("no bound: returns are equal", "无限值：回报相等"),
     "least": Label("its lower bound", "下限"),
     "most": Label("its upper bound", "上限"),
     "fixed": Label("kept at today's spend", "维持现有投放"),
@@ -42,8 +42,8 @@ MEASURES: dict[str, Label] = {
     "better": Label("Draws in which the plan is better", "方案更优的抽样占比"),
     "spent": Label("Spent", "投放"),
     "moved": Label("Moved between channels", "渠道间挪动"),
-    "lambda": Label("λ: what one further yuan of total adds", "λ：总额每增一元带来的增加"),
-    "last_yuan": Label("The last yuan brings", "最后一元的回报"),
+    "lambda": Label("λ: what one more unit of total adds", "λ：总额再增一单位带来的增加"),
+    "last_yuan": Label("The last unit of money brings", "最后一单位预算的回报"),
     "residual": Label("Furthest return from it, of free channels", "自由渠道回报与之最大偏差"),
     "gap": Label("Any plan is better by at most", "任何方案至多再优"),
     "extrapolated": Label("Money on extrapolated curve", "位于外推曲线的预算"),

@@ -19,10 +19,11 @@ def today() -> date:
 def keep(account: Account, forecasts: Iterable[Forecast]) -> Warning | None:
     """Keep forecasts in the books; what a reader should know of it, None where there was none to keep.
 
-    A view is worth showing even where the books cannot be written: then it says that, and why.
+    From an old state of the books nothing is kept: it would be scored by what was known already. A view is
+    worth showing even where the books cannot be written: then it says that, and why.
     """
     found = list(forecasts)
-    if not found:
+    if not found or account.books.as_of is not None or account.books.versions is not None:
         return None
     kept = keep_forecasts(account.books.folder, found)
     if kept.problem is not None:

@@ -154,7 +154,11 @@ def line_table(values: list[UserValue], by: str, currency: str, *, has_total: bo
     return Table(
         "lines",
         Label("What the value is made of, discounted", "价值的构成（已折现）"),
-        (*naming(by), *(Column(name, words, per_user) for name, words in LINE_WORDS.items()), basis_column(values)),
+        (
+            *naming(by),
+            *(Column(name, words, per_user) for name, words in LINE_WORDS.items()),
+            basis_column(values),
+        ),
         rows,
         note=Label(
             "Free use: on days without a paid service. Where nothing is forecast, the measured part is shown.",
@@ -179,7 +183,11 @@ def next_table(values: list[UserValue], found: Values, currency: str) -> Table:
                 "value": figure(middle.value, per_user) if middle else None,
                 "low": figure(middle.low, per_user) if middle else None,
                 "high": figure(middle.high, per_user) if middle else None,
-                **{name: figure(one.lines[name].value, per_user) for name in LINE_WORDS if name != "contribution"},
+                **{
+                    name: figure(one.lines[name].value, per_user)
+                    for name in LINE_WORDS
+                    if name != "contribution"
+                },
                 "cac_latest": figure(latest, per_user),
                 "ltv_to_cac": figure(middle.value / latest if middle and latest > 0 else None, "multiple"),
             }

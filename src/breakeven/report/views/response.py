@@ -72,7 +72,7 @@ def response_view(
 
 
 def curve_table(
-    curves: list[ResponseCurve], currency: str, *, value_per_user: Decimal | None = None
+    curves: list[ResponseCurve], currency: str, *, value_per_user: Decimal | None = None, note: Label | None = None
 ) -> Table:
     """One row per channel: today's place on its curve, what users cost there, and what further ones cost."""
     per_user = f"{currency}/user"
@@ -100,7 +100,8 @@ def curve_table(
         Label("Response today", "当前响应"),
         tuple(columns),
         rows,
-        note=Label(
+        note=note
+        or Label(
             f"Modelled on the channel's own users and spend; bounds hold {LEVEL:.0%} of cases. "
             "No marginal CAC where the data do not determine the curve.",
             f"按渠道自身的用户与支出建模；区间覆盖 {LEVEL:.0%} 的情形。"

@@ -1,0 +1,221 @@
+"""From books to curves, to the view, to the command line; with known true curves behind the books."""
+
+from __future__ import annotations
+
+import csv
+import json
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from breakeven.account.account import Account, open_account
+from breakeven.account.metrics import Missing
+from breakeven.cli.main import main
+from breakeven.errors import InputError
+from breakeven.growth.response.books_response import fitted_responses, observed_channels, responses_of
+from breakeven.growth.response.curve import ResponseCurve
+from breakeven.growth.response.observed import Observed
+from breakeven.ledger.books import open_books
+from breakeven.report.describe import describe
+from breakeven.report.view_model import View
+from breakeven.report.views.response import response_view, spend_levels, worth_spend
+from breakeven.report.views.response_figures import cost_figure, response_figures, users_figure
+from tests.account.bookkeeping import book, new_books
+
+from .response_channels import Truth, channel
+
+MONDAY = date(2024, 1, 1)
+WEEKS = 40
+TRUTH = Truth(typical=600.0, cost=12.0, half=1.0, shape=1.0, carry_over=0.1, dispersion=0.002)
+
+
+@pytest.fixture(scope="module")
+def company(tmp_path_factory: pytest.TempPathFactory) -> tuple[Account, Observed, ResponseCurve]:
+    """Books of two channels: `douyin` varies and has a known curve, `campus` never varies."""
+    books = new_books(tmp_path_factory.mktemp("response") / "books", currency="CNY", time_zone="Asia/Shanghai")
+    observed, curve = channel(TRUTH, np.random.default_rng(77), periods=WEEKS, spread=0.8)
+    spend, users = [], []
+    for week in range(WEEKS):
+        day = MONDAY + timedelta(days=7 * week)
+        for name, amount, count in (
+            ("douyin", observed.spend[week], int(observed.users[week])),
+            ("campus", 70.0, 4 + week % 3),
+        ):
+            spend.append({"day": day, "channel": name, "kind": "ads", "amount": f"{amount:.2f}", "currency": "CNY"})
+            users += [
+                {"user_id": f"{name}-{week}-{n}", "acquired_at": f"{day}T04:00:00Z", "channel": name, "is_paid": "true"}
+                for n in range(count)
+            ]
+    covers = (MONDAY, MONDAY + timedelta(days=7 * WEEKS))
+    book(books, "ad_spend", spend, covers=covers)
+    book(books, "acquisitions", users, covers=covers)
+    return open_account(open_books(books.folder)), observed, curve
+
+
+def test_books_give_back_the_series(company):
+    account, observed, _ = company
+    found = {one.channel: one for one in observed_channels(account)}
+    assert set(found) == {"douyin", "campus"}
+    assert found["douyin"].period == "week"
+    assert found["douyin"].spend == pytest.approx(observed.spend, abs=0.006)
+    assert found["douyin"].users.tolist() == observed.users.tolist()
+    assert observed_channels(account, "month")[0].period == "month"
+
+
+def test_the_true_marginal_cost_lies_in_the_interval(company):
+    account, observed, curve = company
+    found = fitted_responses(account)
+    douyin = found["douyin"]
+    assert not isinstance(douyin, Missing)
+    assert douyin.curve.not_identified is None
+    truth = float(curve.marginal_cost(observed.today)[0])
+    assert truth in douyin.marginal_cost(observed.today)
+    assert found["campus"].doubt is not None
+    assert "never varied" in found["campus"].doubt.en
+
+
+def test_curves_come_the_same_twice_and_as_many_as_asked(company):
+    account, _, _ = company
+    first, second = responses_of(account, draws=150), responses_of(account, draws=150)
+    assert [one.channel for one in first] == ["douyin", "campus"]
+    assert len(first[0].ceiling) == 150
+    assert (first[0].ceiling == second[0].ceiling).all()
+
+
+@pytest.fixture(scope="module")
+def view(company) -> View:
+    return response_view(company[0], rivals_factor=2.0, value_per_user=30, points=True)
+
+
+def rows(view: View, table: str) -> dict[str, dict]:
+    [found] = [one for one in view.tables if one.id == table]
+    return {str(row["channel"]): row for row in found.rows}
+
+
+def test_the_view_says_what_is_known_and_what_is_not(view):
+    today = rows(view, "responses")
+    assert today["douyin"]["identified"] == "yes"
+    assert today["douyin"]["cac_marginal_low"] < today["douyin"]["cac_marginal"] < today["douyin"]["cac_marginal_high"]
+    assert today["douyin"]["cac_average"] < today["douyin"]["cac_marginal"]
+    assert today["campus"]["identified"] == "no"
+    assert today["campus"]["cac_marginal"] is None
+    open_ones = rows(view, "not_identified")
+    assert set(open_ones) == {"campus"}
+    assert open_ones["campus"]["periods"] > 0
+    assert open_ones["campus"]["lost_users"] > 0
+    stress = rows(view, "rivals")["douyin"]
+    assert stress["users_stressed"] < stress["users"]
+    assert stress["assumed"] == "yes"
+    assert {warning.code for warning in view.envelope.warnings} >= {"attributed", "rivals_assumed"}
+
+
+def test_points_say_where_they_leave_what_was_seen(view, company):
+    [points] = [one for one in view.tables if one.id == "curves"]
+    douyin = [row for row in points.rows if row["channel"] == "douyin"]
+    assert douyin[0]["users"] == 0
+    assert douyin[0]["cac_average"] is None
+    seen = company[1].range
+    for row in douyin:
+        inside = seen[0] - 0.01 <= float(row["spend"]) <= seen[1] + 0.01
+        assert row["extrapolated"] == ("no" if inside else "yes")
+    assert [row["users"] for row in douyin] == sorted(row["users"] for row in douyin)
+
+
+def test_every_word_is_in_both_languages(view):
+    for table in view.tables:
+        for column in table.columns:
+            assert column.label.en
+            assert column.label.zh
+            assert all(word.zh and word.en for word in column.words.values())
+
+
+def test_figures_mark_today_and_dash_what_was_never_seen(company):
+    account, observed, _ = company
+    figures = response_figures(account)
+    assert [figure.id for figure in figures] == ["response_users_douyin", "response_cost_douyin"]
+    curve = responses_of(account)[0]
+    users = users_figure(curve, "CNY")
+    [series] = users.series
+    levels = spend_levels(curve)
+    assert series.partial == {n for n, spend in enumerate(levels) if curve.is_extrapolated(spend)}
+    assert levels[users.marks[0].position] == pytest.approx(observed.today, abs=0.01)
+    assert series.band is not None
+    assert [one.key for one in cost_figure(curve, "CNY").series] == ["average", "marginal"]
+    for figure in figures:
+        assert describe(figure).en
+        assert figure.twin().rows
+
+
+def test_worth_spend_is_where_the_next_user_costs_that():
+    curve = ResponseCurve(
+        "a", "month", np.array([1000.0]), np.array([500.0]), np.ones(1), observed=(0.0, 2000.0), today=400.0
+    )
+    found = worth_spend(curve, 8.0)
+    assert float(curve.marginal_cost(found)[0]) == pytest.approx(8.0, rel=0.02)
+    assert worth_spend(curve, 0.01) == 0.0
+    assert worth_spend(curve, 1e9) == pytest.approx(4000.0)
+
+
+# --- files beside the books ------------------------------------------------------------------------------
+
+
+def test_experiments_and_rivals_in_the_books_count(company):
+    account, observed, curve = company
+    folder = account.books.folder
+    plain = {one.channel: one for one in observed_channels(account)}
+    assert plain["douyin"].calibrations == ()
+    (folder / "experiments.csv").write_text(
+        "channel,kind,first_day,last_day,spend_change,users_change,low,high\n"
+        "douyin,geo,2024-09-02,2024-09-15,1200,30,20,40\n"
+    )
+    (folder / "rivals.csv").write_text("period_start,channel,spend\n2024-01-01,,5\n2024-06-01,,9\n2024-12-01,,9\n")
+    try:
+        found = {one.channel: one for one in observed_channels(account)}
+    finally:
+        (folder / "experiments.csv").unlink()
+        (folder / "rivals.csv").unlink()
+    assert len(found["douyin"].calibrations) == 1
+    assert found["campus"].calibrations == ()
+    assert found["campus"].rivals is not None
+    with pytest.raises(InputError):
+        observed_channels(account, experiments=Path("absent.csv"))
+
+
+# --- the command line ------------------------------------------------------------------------------------
+
+
+def test_the_command_in_both_languages_and_as_json(company, capsys):
+    folder = company[0].books.folder
+    assert main(["response", str(folder), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["currency"] == "CNY"
+    assert main(["response", str(folder), "--lang", "zh", "--channel", "campus"]) == 0
+    chinese = capsys.readouterr().out
+    assert "支出几乎没有变化" in chinese
+    assert "douyin" not in chinese
+
+
+@pytest.mark.parametrize("arguments", [["--rivals", "0"], ["--rivals", "nan"], ["--value", "-3"]], ids=str)
+def test_numbers_that_mean_nothing_are_refused(company, capsys, arguments):
+    assert main(["response", str(company[0].books.folder), *arguments]) == 2
+    assert "above 0" in capsys.readouterr().err
+
+
+def test_a_media_mix_model_there_and_back(company, capsys, tmp_path):
+    folder = company[0].books.folder
+    assert main(["growth", "export-mmm", str(folder), "-o", str(tmp_path / "mmm.csv")]) == 0
+    capsys.readouterr()
+    with (tmp_path / "mmm.csv").open() as file:
+        data = list(csv.DictReader(file))
+    assert len(data) == WEEKS
+    assert float(data[0]["y"]) == company[1].users[0] + 4
+    (tmp_path / "posterior.csv").write_text(
+        "draw,channel,adstock_alpha,saturation_slope,saturation_kappa,saturation_beta\n"
+        "0,spend_douyin,0.2,1,0.5,0.8\n1,spend_douyin,0.3,1,0.6,0.9\n"
+    )
+    read = ["growth", "read-mmm", str(tmp_path / "posterior.csv"), "--layout", str(tmp_path / "mmm.json")]
+    assert main([*read, "--json"]) == 0
+    assert "douyin" in capsys.readouterr().out
+    assert main([*read[:2], str(tmp_path / "mmm.json"), *read[3:]]) == 2
