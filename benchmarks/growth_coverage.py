@@ -1,4 +1,5 @@
-"""How often 80 % intervals hold the truth, on generated companies lived to twice the age that their books show.
+"""How often 80 % intervals hold the truth, on generated companies lived to twice the age that their books
+show.
 
 Retention at twice the observed age, lifetime value to twice the books' months, and payback, each drawn as the
 commands draw them. Run `python -m benchmarks.growth_coverage [COMPANIES]`.
@@ -16,9 +17,8 @@ import numpy as np
 from tests.growth.companies import Company, company
 
 from breakeven.account.metrics import Missing
-from breakeven.growth.activity import ACTIVITY_CURVES
 from breakeven.growth.books_value import Prospects, Values, arranged, prospects_from
-from breakeven.growth.choice import choose
+from breakeven.growth.choice import Choice, choose
 from breakeven.growth.payback import months_of, payback_of
 from breakeven.growth.triangle import ALL, Triangle
 from breakeven.growth.value import Value
@@ -55,27 +55,45 @@ class Tally:
 
 
 def measure(companies: int = COMPANIES, draws: int = DRAWS, first_seed: int = 0) -> dict[str, Tally]:
-    """Tallies by what was foretold: `retention`, `ltv`, `payback`, and each of them by rows of other kinds."""
+    """Tallies by what was foretold: `retention`, `ltv`, `payback`, and the first two of all channels."""
     tallies: dict[str, Tally] = defaultdict(Tally)
     for seed in range(first_seed, first_seed + companies):
         one = company(seed)
-        found = prospects(one, draws, seed)
+        choice = chosen(one, draws)
+        found = prospects(one, choice, draws, seed)
         if isinstance(found, Missing):
             continue
         _retention(one, found, tallies)
+        _retention_of_all(one, choice, tallies)
         _values(one, arranged(found, "channel"), tallies)
         _values(one, arranged(found, "all"), tallies)
         _paybacks(one, arranged(found, "both"), tallies)
     return dict(tallies)
 
 
-def prospects(one: Company, draws: int, seed: int) -> Prospects | Missing:
-    """A company's books drawn to twice their months, as the commands do it."""
+def chosen(one: Company, draws: int) -> Choice:
+    """The activity curve that a company's own older cohorts speak for."""
     whole = Triangle.merge(list(one.books.values()))
     exposed = np.where(whole.is_measured, whole.users[:, None], np.nan)
-    choice = choose(exposed, whole.active, ACTIVITY_CURVES, draws=draws)
-    index = {month: Decimal(repr(level)) for month, level in zip(whole.months, one.index, strict=True)}
+    return choose(exposed, whole.active, ages=2 * one.months, draws=draws)
+
+
+def prospects(one: Company, choice: Choice, draws: int, seed: int) -> Prospects | Missing:
+    """A company's books drawn to twice their months, as the commands do it."""
+    months = next(iter(one.books.values())).months
+    index = {month: Decimal(repr(level)) for month, level in zip(months, one.index, strict=True)}
     return prospects_from(one.books, index, choice, horizon_months=2 * one.months, draws=draws, seed=seed)
+
+
+def _retention_of_all(one: Company, choice: Choice, tallies: dict[str, Tally]) -> None:
+    """Every cohort of all channels together, as `cohorts --forecast` shows it, at twice the age it shows."""
+    if isinstance(choice.foretold, Missing):
+        return
+    lived = one.all_lived()
+    for row in range(one.months - YOUNGEST + 1):
+        age = 2 * (one.months - 1 - row)
+        truth = lived.active[row, age] / lived.users[row]
+        tallies["retention of all"].add(*np.quantile(choice.foretold.draws[:, row, age], [0.1, 0.9]), truth)
 
 
 def _retention(one: Company, found: Prospects, tallies: dict[str, Tally]) -> None:

@@ -18,6 +18,7 @@ from breakeven.account.payback import NOT_YET, Cohort, cohorts
 from breakeven.account.retention import CohortKey
 from breakeven.account.survivors import survivor_use
 from breakeven.periods import Period
+from breakeven.report.views.survivors import survivor_table
 
 from .bookkeeping import book, new_books
 from .cases import FOLDER, open_case, read_case
@@ -120,6 +121,45 @@ def test_refunds_above_revenue_are_a_negative_revenue_and_no_payback(tmp_path: P
     assert (cohort.payback_months, cohort.paid_back_share) == (NOT_YET, Decimal("-0.5"))
 
 
+def test_spend_that_nobody_recorded_is_no_spend_of_zero(tmp_path: Path):
+    books = new_books(tmp_path / "books")
+    won = {"channel": "video", "is_paid": "true"}
+    book(
+        books,
+        "acquisitions",
+        [
+            {"user_id": "u", "acquired_at": "2024-03-02T00:00:00Z", **won},
+            {"user_id": "v", "acquired_at": "2024-04-02T00:00:00Z", **won},
+            {"user_id": "w", "acquired_at": "2024-04-02T00:00:00Z", "channel": "organic"},
+        ],
+    )
+    spend = {"day": "2024-04-02", "channel": "video", "kind": "ads", "amount": 30, "currency": "USD"}
+    book(books, "ad_spend", [spend], covers=(APRIL, date(2024, 4, 30)))
+    found = {
+        (each.key.month, each.key.channel): each for each in cohorts(open_account(books), by_channels=True)
+    }
+    assert isinstance(found[MARCH, "video"].spend, Missing)
+    assert found[MARCH, "video"].payback_months == found[MARCH, "video"].spend
+    assert (found[APRIL, "video"].spend, found[APRIL, "organic"].spend) == (30, 0)
+
+
+def test_use_before_the_recorded_acquisition_counts_at_age_0(tmp_path: Path):
+    books = new_books(tmp_path / "books")
+    covers = (MARCH, date(2024, 4, 30))
+    book(books, "acquisitions", [{"user_id": "u", "acquired_at": "2024-04-01T00:10:00Z"}], covers=covers)
+    gift = {"user_id": "u", "kind": "gift", "currency": "USD"}
+    days = [("2024-03-31T23:50:00Z", 3), ("2024-04-01T00:20:00Z", 4)]
+    book(books, "payments", [{"at": at, "amount": amount, **gift} for at, amount in days], covers=covers)
+    seen = [{"user_id": "u", "day": day} for day in ("2024-03-31", "2024-04-01")]
+    book(books, "activity", seen, covers=covers)
+    account = open_account(books)
+    [cohort] = cohorts(account)
+    assert {age: (cell.revenue, cell.active_users, cell.payers) for age, cell in cohort.ages.items()} == {
+        0: (7, 1, 1)
+    }
+    assert off_the_statement(account) == {}
+
+
 def test_partial_months_say_which_table_is_short(tmp_path: Path):
     books = new_books(tmp_path / "books")
     book(books, "acquisitions", [{"user_id": "u", "acquired_at": "2024-03-10T00:00:00Z"}])
@@ -158,6 +198,17 @@ def test_survivors_are_measured_against_their_own_cohort():
     assert (later.tokens, later.as_at_base) == (3100, 10 * Fraction(500, 50) + 10 * Fraction(2000, 20))
     assert round(later.heaviness, 4) == Decimal("2.8182")
     assert (later.tokens_per_user, later.tokens_per_user_if_independent) == (Decimal("15.5"), Decimal("5.5"))
+
+
+def test_the_table_of_survivors(tiny_company):
+    account = tiny_company[0]
+    table = survivor_table(account, cohorts(account))
+    assert [row["age"] for row in table.rows] == [1, 2, 3, 4, 5]
+    assert table.rows[0]["heaviness"] == 1
+    assert all(row["survivors"] > 0 and row["cost_per_survivor"] > 0 for row in table.rows)
+    payers = survivor_table(account, cohorts(account), payers_only=True)
+    assert payers.rows[0]["survivors"] < table.rows[0]["survivors"]
+    assert (payers.title.zh, payers.id) != (table.title.zh, table.id)
 
 
 def test_months_that_are_not_whole_say_nothing_of_survivors():

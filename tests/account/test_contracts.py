@@ -182,10 +182,8 @@ def test_until_knows_nothing_of_what_came_later(shanghai: Books) -> None:
 
 def test_windows_are_those_of_the_books_time_zone(shanghai: Books) -> None:
     """A month from 23:30 of the 31st in UTC begins on the first of Shanghai."""
-    account = account_of(
-        shanghai,
-        [paid("u", "2024-01-01", "2024-02-01", service_start="2023-12-31T16:30:00Z", service_end="2024-01-31T16:30:00Z")],
-    )  # fmt: skip
+    window = {"service_start": "2023-12-31T16:30:00Z", "service_end": "2024-01-31T16:30:00Z"}
+    account = account_of(shanghai, [paid("u", "2024-01-01", "2024-02-01", **window)])
     assert lives(account, "start_month", "term") == {(1, True, date(2024, 1, 1), "month"): 1}
 
 

@@ -104,7 +104,10 @@ def test_a_plan_is_a_line(five: Account) -> None:
     paid = {"kind": "subscription", "amount": "9", "currency": "USD", "plan": "pro"}
     book(five.books, "payments", [{"user_id": "b", "at": f"{day(4)}T12:00:00+08:00", **paid}])
     account = open_account(five.books)
-    for kind, expected in (("classic", {"": (4, 0), "pro": (1, 1)}), ("rolling", {"": (4, 2), "pro": (1, 1)})):
+    for kind, expected in (
+        ("classic", {"": (4, 0), "pro": (1, 1)}),
+        ("rolling", {"": (4, 2), "pro": (1, 1)}),
+    ):
         lines = retention(account, kind, by="plan", periods=[3])
         assert {line.name: (line.users, line.returned[0]) for line in lines} == expected
 
@@ -205,7 +208,7 @@ def test_day_n_of_any_source_is_one_number(tiny_company: tuple[Account, Any]) ->
         [line] = retention(account, periods=[number])
         assert (line.exposed[0], line.returned[0]) == (sum(exposed), sum(returned))
         cohorts = retention(account, by="cohort", periods=[number])
-        assert [one.exposed[0] for one in cohorts] == [count for count in exposed]
+        assert [one.exposed[0] for one in cohorts] == exposed
         assert [one.returned[0] or 0 for one in cohorts] == returned
         counted = sum(row.users for row in active_in_spans(account, [Span(number, number)]))
         assert counted >= sum(returned) > 0
@@ -229,12 +232,10 @@ def test_laws_of_a_company(tiny_company: tuple[Account, Any]) -> None:
 def histories(draw: st.DrawFn) -> dict[str, tuple[int, list[int]]]:
     offsets = st.integers(0, 12)
     users = draw(st.integers(1, 5))
-    return {
-        f"u{n}": (draw(offsets), sorted(draw(st.sets(offsets, max_size=6)))) for n in range(users)
-    }
+    return {f"u{n}": (draw(offsets), sorted(draw(st.sets(offsets, max_size=6)))) for n in range(users)}
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(histories())
 def test_definitions_agree_with_counting_by_hand(
     tmp_path_factory: pytest.TempPathFactory, users: dict[str, tuple[int, list[int]]]
@@ -289,7 +290,7 @@ def test_months_whose_spans_are_over_are_not_counted_again(
     march, april, may = "2024-03-01", "2024-04-01", "2024-05-01"
     assert counted_months(account, monkeypatch, *spans) == [march, april, may]
     assert counted_months(account, monkeypatch, *spans) == []
-    book(shanghai, "activity", [{"user_id": "u69", "day": day(81)}])
+    book(shanghai, "activity", [{"user_id": "u69", "day": day(120)}])
     assert counted_months(open_account(shanghai), monkeypatch, *spans) == []
     book(shanghai, "activity", [{"user_id": "u69", "day": day(78)}])
     account = open_account(shanghai)

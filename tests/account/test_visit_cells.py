@@ -164,7 +164,9 @@ def test_a_later_day_adds_a_part_and_reads_no_other_day(shanghai: Books, monkeyp
 )
 def test_what_comes_late_is_counted_right(shanghai: Books, what: str) -> None:
     users = [f"u{n}" for n in range(12)]
-    book(shanghai, "acquisitions", [{"user_id": user, "acquired_at": f"{day(1)}T08:00:00Z"} for user in users])
+    book(
+        shanghai, "acquisitions", [{"user_id": user, "acquired_at": f"{day(1)}T08:00:00Z"} for user in users]
+    )
     book(shanghai, "activity", [{"user_id": user, "day": day(n)} for n in (1, 4) for user in users])
     last = book(shanghai, "activity", [{"user_id": user, "day": day(5)} for user in ("u1", "stray")])
     cells_of(open_account(shanghai), "channel")

@@ -1,8 +1,8 @@
 """Companies with known truth: users lived one by one, month by month, then added up to cohort triangles.
 
-Nothing here is drawn from a curve that is fitted elsewhere: users differ in how much they use, heavy users stay
-longer and convert more, payers cancel by habits of their own, whole months and whole cohorts have good and bad
-luck, channels differ, unit costs fall. Every company is lived to twice the age that its books show.
+Nothing here is drawn from a curve that is fitted elsewhere: users differ in how much they use, heavy users
+stay longer and convert more, payers cancel by habits of their own, whole months and whole cohorts have good
+and bad luck, channels differ, unit costs fall. Every company is lived to twice the age that its books show.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Channels whose true response is known: spend that varies, a Hill curve on carried-over spend, noisy counts."""
+"""Channels whose true response is known: spend that varies, a Hill curve on carried-over spend, noisy
+counts.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +57,9 @@ def channel(
     half = truth.half * truth.typical
     level = truth.typical / truth.cost
     drift = np.exp(truth.drift * np.linspace(-0.5, 0.5, len(spend)))
-    mean = level * drift * (truth.base + hill(works, half, truth.shape) / hill(truth.typical, half, truth.shape))
+    mean = (
+        level * drift * (truth.base + hill(works, half, truth.shape) / hill(truth.typical, half, truth.shape))
+    )
     size = 1.0 / truth.dispersion
     users = random.negative_binomial(size, size / (size + mean)).astype(float)
     ceiling = level * float(drift[-1]) / hill(truth.typical, half, truth.shape)

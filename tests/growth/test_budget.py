@@ -197,8 +197,18 @@ def grid_best(curves, aim, steps):
 
 
 @given(seed=st.integers(0, 100_000))
-@settings(max_examples=60)
+@settings(max_examples=8)
 def test_a_plan_on_s_curves_is_never_worse_than_any_on_a_grid(seed):
+    best_of_three(seed)
+
+
+@pytest.mark.slow
+def test_two_hundred_plans_on_s_curves_are_never_worse_than_any_on_a_grid():
+    for seed in range(200):
+        best_of_three(seed)
+
+
+def best_of_three(seed):
     random = np.random.default_rng(seed)
     curves = Curves(
         random.uniform(100, 1000, 3), random.uniform(20, 100, 3), random.choice([0.6, 1.0, 1.5, 2.5, 4.0], 3)
@@ -210,7 +220,7 @@ def test_a_plan_on_s_curves_is_never_worse_than_any_on_a_grid(seed):
     users = curves.users(found.spend)
     assert found.spend.sum() <= total * (1 + 1e-9)
     assert users.sum() <= capacity * (1 + 1e-9)
-    best = grid_best(curves, aim, 61)
+    best = grid_best(curves, aim, 46)
     assert found.value >= best - 1e-6 * max(1.0, abs(best))
     assert found.bound >= best - 1e-9
     assert found.gap <= 2 * TOLERANCE * max(1.0, aim.worth @ users)
@@ -300,16 +310,16 @@ def test_extrapolated_money_is_counted_by_channel():
     ("offers", "limits", "said"),
     [
         pytest.param([], Limits(1.0), "there is no channel", id="no-channel"),
-        pytest.param([offer("a")], Limits(100.0, at_least={"a": 200.0}), "more than the 100.00", id="too-little"),
+        pytest.param([offer("a")], Limits(100.0, at_least={"a": 200.0}), "more than", id="too-little"),
         pytest.param(
-            [offer("a")], Limits(900.0, at_least={"a": 200.0}, at_most={"a": 100.0}), "contradict", id="contradiction"
+            [offer("a")], Limits(900.0, at_least={"a": 2.0}, at_most={"a": 1.0}), "contradict", id="contrary"
         ),
-        pytest.param([offer("a")], Limits(900.0, at_most={"x": 100.0}), "no such channel: x", id="unknown"),
+        pytest.param([offer("a")], Limits(900.0, at_most={"x": 1.0}), "no such channel: x", id="unknown"),
         pytest.param(
-            [offer("a")], Limits(900.0, at_least={"a": 500.0}, capacity=10.0), "serving capacity", id="capacity"
+            [offer("a")], Limits(900.0, at_least={"a": 500.0}, capacity=10.0), "capacity", id="capacity"
         ),
         pytest.param(
-            [offer("a")], Limits(900.0, at_least={"a": 1.0}, cash=5.0, cash_floor=9.0), "0.00", id="no-cash"
+            [offer("a")], Limits(9.0, at_least={"a": 1.0}, cash=5.0, cash_floor=9.0), "0.00", id="no-cash"
         ),
     ],
 )  # fmt: skip

@@ -51,7 +51,9 @@ def test_without_rivals_spend_their_effect_is_assumed_and_the_same_each_time():
     assert (elasticity_of(wide) >= 0).all()
 
 
-@pytest.mark.parametrize("factor", [0.0, -1.0, float("nan"), float("inf")], ids=["zero", "below", "nan", "inf"])
+@pytest.mark.parametrize(
+    "factor", [0.0, -1.0, float("nan"), float("inf")], ids=["zero", "below", "nan", "inf"]
+)
 def test_pressure_that_means_nothing_is_refused(factor):
     with pytest.raises(ValueError, match="rivals cannot spend"):
         stressed(curve(), factor)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import json
 from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.account.bookkeeping import book, new_books
 
 from breakeven.account.account import Account, open_account
 from breakeven.account.metrics import Missing
@@ -22,7 +24,6 @@ from breakeven.report.describe import describe
 from breakeven.report.view_model import View
 from breakeven.report.views.response import response_view, spend_levels, worth_spend
 from breakeven.report.views.response_figures import cost_figure, response_figures, users_figure
-from tests.account.bookkeeping import book, new_books
 
 from .response_channels import Truth, channel
 
@@ -34,7 +35,9 @@ TRUTH = Truth(typical=600.0, cost=12.0, half=1.0, shape=1.0, carry_over=0.1, dis
 @pytest.fixture(scope="module")
 def company(tmp_path_factory: pytest.TempPathFactory) -> tuple[Account, Observed, ResponseCurve]:
     """Books of two channels: `douyin` varies and has a known curve, `campus` never varies."""
-    books = new_books(tmp_path_factory.mktemp("response") / "books", currency="CNY", time_zone="Asia/Shanghai")
+    books = new_books(
+        tmp_path_factory.mktemp("response") / "books", currency="CNY", time_zone="Asia/Shanghai"
+    )
     observed, curve = channel(TRUTH, np.random.default_rng(77), periods=WEEKS, spread=0.8)
     spend, users = [], []
     for week in range(WEEKS):
@@ -43,9 +46,16 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> tuple[Account, Observed
             ("douyin", observed.spend[week], int(observed.users[week])),
             ("campus", 70.0, 4 + week % 3),
         ):
-            spend.append({"day": day, "channel": name, "kind": "ads", "amount": f"{amount:.2f}", "currency": "CNY"})
+            spend.append(
+                {"day": day, "channel": name, "kind": "ads", "amount": f"{amount:.2f}", "currency": "CNY"}
+            )
             users += [
-                {"user_id": f"{name}-{week}-{n}", "acquired_at": f"{day}T04:00:00Z", "channel": name, "is_paid": "true"}
+                {
+                    "user_id": f"{name}-{week}-{n}",
+                    "acquired_at": f"{day}T04:00:00Z",
+                    "channel": name,
+                    "is_paid": "true",
+                }
                 for n in range(count)
             ]
     covers = (MONDAY, MONDAY + timedelta(days=7 * WEEKS))
@@ -86,7 +96,7 @@ def test_curves_come_the_same_twice_and_as_many_as_asked(company):
 
 @pytest.fixture(scope="module")
 def view(company) -> View:
-    return response_view(company[0], rivals_factor=2.0, value_per_user=30, points=True)
+    return response_view(company[0], rivals_factor=2.0, value_per_user=Decimal(30), points=True)
 
 
 def rows(view: View, table: str) -> dict[str, dict]:
@@ -97,7 +107,11 @@ def rows(view: View, table: str) -> dict[str, dict]:
 def test_the_view_says_what_is_known_and_what_is_not(view):
     today = rows(view, "responses")
     assert today["douyin"]["identified"] == "yes"
-    assert today["douyin"]["cac_marginal_low"] < today["douyin"]["cac_marginal"] < today["douyin"]["cac_marginal_high"]
+    assert (
+        today["douyin"]["cac_marginal_low"]
+        < today["douyin"]["cac_marginal"]
+        < today["douyin"]["cac_marginal_high"]
+    )
     assert today["douyin"]["cac_average"] < today["douyin"]["cac_marginal"]
     assert today["campus"]["identified"] == "no"
     assert today["campus"]["cac_marginal"] is None
@@ -106,6 +120,9 @@ def test_the_view_says_what_is_known_and_what_is_not(view):
     assert open_ones["campus"]["periods"] > 0
     assert open_ones["campus"]["lost_users"] > 0
     stress = rows(view, "rivals")["douyin"]
+    assert today["douyin"]["value"] == 30
+    assert today["douyin"]["worth_spend"] > 0
+    assert today["campus"]["worth_spend"] is None
     assert stress["users_stressed"] < stress["users"]
     assert stress["assumed"] == "yes"
     assert {warning.code for warning in view.envelope.warnings} >= {"attributed", "rivals_assumed"}
@@ -162,7 +179,7 @@ def test_worth_spend_is_where_the_next_user_costs_that():
 
 
 def test_experiments_and_rivals_in_the_books_count(company):
-    account, observed, curve = company
+    account, _, _ = company
     folder = account.books.folder
     plain = {one.channel: one for one in observed_channels(account)}
     assert plain["douyin"].calibrations == ()
@@ -170,15 +187,22 @@ def test_experiments_and_rivals_in_the_books_count(company):
         "channel,kind,first_day,last_day,spend_change,users_change,low,high\n"
         "douyin,geo,2024-09-02,2024-09-15,1200,30,20,40\n"
     )
-    (folder / "rivals.csv").write_text("period_start,channel,spend\n2024-01-01,,5\n2024-06-01,,9\n2024-12-01,,9\n")
+    (folder / "rivals.csv").write_text(
+        "period_start,channel,spend\n2024-01-01,,5\n2024-06-01,,9\n2024-12-01,,9\n"
+    )
     try:
         found = {one.channel: one for one in observed_channels(account)}
+        dollars = {one.channel: one for one in observed_channels(open_account(account.books, currency="USD"))}
     finally:
         (folder / "experiments.csv").unlink()
         (folder / "rivals.csv").unlink()
     assert len(found["douyin"].calibrations) == 1
     assert found["campus"].calibrations == ()
     assert found["campus"].rivals is not None
+    # An experiment is stated in the books' currency, whatever the question is asked in.
+    [in_yuan], [in_dollars] = found["douyin"].calibrations, dollars["douyin"].calibrations
+    assert in_dollars.spend_change == pytest.approx(in_yuan.spend_change / 7.1, rel=0.05)
+    assert in_dollars.users_change == in_yuan.users_change
     with pytest.raises(InputError):
         observed_channels(account, experiments=Path("absent.csv"))
 
@@ -197,7 +221,9 @@ def test_the_command_in_both_languages_and_as_json(company, capsys):
     assert "douyin" not in chinese
 
 
-@pytest.mark.parametrize("arguments", [["--rivals", "0"], ["--rivals", "nan"], ["--value", "-3"]], ids=str)
+@pytest.mark.parametrize(
+    "arguments", [["--rivals", "0"], ["--rivals", "nan"], ["--value", "-3"], ["--value", "much"]], ids=str
+)
 def test_numbers_that_mean_nothing_are_refused(company, capsys, arguments):
     assert main(["response", str(company[0].books.folder), *arguments]) == 2
     assert "above 0" in capsys.readouterr().err

@@ -15,10 +15,17 @@ from breakeven.account.metrics import Missing
 from breakeven.errors import InputError
 from breakeven.growth.interval import Interval
 from breakeven.growth.response.calibration import (
-    Experiment, calibrations_of, read_experiments, read_rivals, rivals_by_period,
+    Experiment,
+    calibrations_of,
+    read_experiments,
+    read_rivals,
+    rivals_by_period,
 )  # fmt: skip
 from breakeven.growth.response.experiment import (
-    Effect, before_and_during, incremental_return, time_based_regression,
+    Effect,
+    before_and_during,
+    incremental_return,
+    time_based_regression,
 )  # fmt: skip
 from breakeven.growth.response.fit import Response, fit_attributed
 from breakeven.growth.response.observed import Observed
@@ -157,6 +164,19 @@ def test_noisier_channels_take_longer():
         return next(one.periods for one in proposals(response) if one.kind == "switch_off")
 
     assert periods(0.2) > periods(0.005)
+
+
+def test_a_channel_that_is_off_can_only_be_switched_on():
+    observed, _ = channel(Truth(), np.random.default_rng(5))
+    stopped = np.r_[observed.spend[:-6], np.zeros(6)]
+    response = fit_attributed(replace(observed, spend=stopped), draws=200)
+    assert isinstance(response, Response)
+    [plan] = proposals(response)
+    assert plan.kind == "switch_on"
+    assert plan.lost_users.value == 0
+    assert plan.extra_spend == pytest.approx(response.typical_spend * plan.periods)
+    assert "again" in plan.en
+    assert "恢复投放" in plan.zh
 
 
 # --- files -----------------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -26,6 +28,11 @@ def fitted(model, cells) -> Fit:
     return found
 
 
+@cache
+def fitted_to_purchases(model) -> Fit:
+    return fitted(model(7), Cells.group(VISIT_COLUMNS, purchases().rows()))
+
+
 @pytest.mark.parametrize(
     ("model", "published", "log_likelihood"),
     [
@@ -37,7 +44,7 @@ def fitted(model, cells) -> Fit:
 def test_published_parameters(model, published, log_likelihood):
     cells = Cells.group(VISIT_COLUMNS, purchases().rows())
     assert cells.size == 2357
-    found = fitted(model(7), cells)
+    found = fitted_to_purchases(model)
     assert tuple(f"{value:.3f}" for value in found.parameters.values()) == published
     assert f"{found.log_likelihood:.1f}" == log_likelihood
     # The published summary has weeks with two decimals, which moves the last digit.
@@ -47,7 +54,7 @@ def test_published_parameters(model, published, log_likelihood):
 
 
 def test_pareto_nbd_has_the_published_standard_errors():
-    found = fitted(ParetoNbd(7), Cells.group(VISIT_COLUMNS, purchases().rows()))
+    found = fitted_to_purchases(ParetoNbd)
     r, alpha, s, beta = found.standard_errors.values()
     assert (f"{r:.4f}", f"{alpha:.4f}", f"{s:.4f}") == ("0.0476", "0.8427", "0.1873")
     # Published as 6.2105, by differences of the likelihood; from exact derivatives it is 6.2111.
@@ -83,7 +90,7 @@ def test_the_holdout_year_half_is_forecast_within_a_sixth(model):
     """The sum of 39 further weeks is known to come out low; a fifth of a purchase a customer is not much."""
     bought = purchases()
     rows, later = np.array(bought.rows()), bought.later()
-    found = fitted(model(7), Cells.group(VISIT_COLUMNS, rows))
+    found = fitted_to_purchases(model)
     one_each = Cells(VISIT_COLUMNS, rows, np.ones(len(rows), dtype=np.int64))
     expected = model(7).conditional_repeats(found.estimate, one_each, HOLDOUT_DAYS)
     assert later.sum() == 1882
@@ -98,7 +105,7 @@ def test_the_number_who_come_back_at_all_is_forecast_too(model):
     bought = purchases()
     rows, later = np.array(bought.rows()), bought.later()
     cells = Cells.group(VISIT_COLUMNS, rows)
-    found = fitted(model(7), cells)
+    found = fitted_to_purchases(model)
     active = model(7).active(found.estimate, cells, 0, HOLDOUT_DAYS) @ cells.counts
     assert abs(active / (later > 0).sum() - 1) < 0.25
 
@@ -107,7 +114,7 @@ def test_the_number_who_come_back_at_all_is_forecast_too(model):
 def test_cumulative_purchases_are_tracked_in_the_sample_and_after(model):
     bought = purchases()
     cells = Cells.group(VISIT_COLUMNS, bought.rows())
-    found = fitted(model(7), cells)
+    found = fitted_to_purchases(model)
     days = np.arange(7, 2 * HOLDOUT_DAYS + 1, 7)
     followed = tracking(model(7), found.estimate, cells, days, bought.cumulative_repeats(days))
     in_sample = (days > 20 * 7) & (days <= HOLDOUT_DAYS)

@@ -86,6 +86,13 @@ def test_a_number_that_is_none_is_a_mistake(tmp_path, value):
     assert kept_forecasts(tmp_path) == []
 
 
+@pytest.mark.parametrize("wrong", [{"cohort": "march"}, {"age": -1}, {"level": 80}], ids=str)
+def test_what_would_not_read_back_is_not_written(tmp_path, wrong):
+    with pytest.raises(ValueError, match=r"cohort|age|level"):
+        keep_forecasts(tmp_path, [ONE, replace(ONE, **wrong)])
+    assert kept_forecasts(tmp_path) == []
+
+
 @pytest.mark.parametrize("lost", [1, 30, 150])
 def test_a_torn_last_line_does_not_count_and_the_next_writing_heals_it(tmp_path, lost):
     keep_forecasts(tmp_path, MANY)
@@ -127,6 +134,8 @@ BROKEN = {
     "age": {"age": -1},
     "age in parts": {"age": 1.5},
     "cohort": {"cohort": "march"},
+    "month 13": {"cohort": "2024-13"},
+    "for ever": {"age": 10**9},
     "day": {"made_on": "2024-13-01"},
     "another field": {"colour": "red"},
     "kind": {"kind": None},
@@ -214,11 +223,11 @@ def test_two_processes_keep_everything_once(tmp_path):
 def test_a_hundred_thousand_forecasts_are_read_in_seconds(tmp_path):
     keep_forecasts(tmp_path, [ONE])
     line = (tmp_path / PLACE).read_text()
-    lines = [line.replace('"age": 7', f'"age": {n}') for n in range(100_000)]
+    lines = [line.replace("bilibili", f"channel {n}") for n in range(100_000)]
     (tmp_path / PLACE).write_text("".join(lines))
-    began = time.perf_counter()
-    assert keep_forecasts(tmp_path, [replace(ONE, age=5), replace(ONE, age=100_000)]).total == 100_001
-    assert time.perf_counter() - began < 10  # measured at 1 s; the bound is for a busy machine
+    began = time.process_time()
+    assert keep_forecasts(tmp_path, [replace(ONE, segment="channel 5"), ONE]).total == 100_001
+    assert time.process_time() - began < 8
 
 
 def test_a_basis_tells_facts_and_choices_apart():

@@ -76,8 +76,9 @@ def cohort_money(account: Account, *, by_channels: bool = False) -> Cells:
     _add_serving(account, cells, dimensions)
     _add_payments(account, cells, dimensions)
     _add_users(account, cells, by_channels=by_channels)
+    known = [(is_partial(account, bucket), gaps_of(account, bucket)) for bucket in _buckets(account)]
     for (_, bucket), cell in cells.items():
-        cell.is_partial, cell.gaps = is_partial(account, bucket), gaps_of(account, bucket)
+        cell.is_partial, cell.gaps = known[bucket]
     return dict(cells)
 
 
@@ -95,6 +96,10 @@ def gaps_of(account: Account, bucket: int) -> tuple[str, ...]:
     if account.books.settings.own_providers and not leased:
         needed = (*needed, "capacity")
     return tuple(table for table in needed if not account.coverage.full(table, month))
+
+
+def _buckets(account: Account) -> range:
+    return range(len(account.buckets.periods))
 
 
 def _cohort(key: Key) -> CohortKey | None:
@@ -168,7 +173,7 @@ def _add_payments(account: Account, cells: Cells, dimensions: tuple[str, ...]) -
     left = {
         (measure, bucket): amount
         for measure in POSTED
-        for bucket in range(len(account.buckets.periods))
+        for bucket in _buckets(account)
         if not isinstance(amount := account.facts.get(measure, bucket), Missing)
     }
     for measure, bucket, key, amount in _posted(account, dimensions):

@@ -6,7 +6,8 @@ Measured so far only: a cohort that has not paid back yet says so. What comes is
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -61,11 +62,13 @@ def cohorts(account: Account, *, by_channels: bool = False) -> list[Cohort]:
 
     A cohort has every age that some table says anything of, also when nothing happened then: nobody active in
     a month that is covered is a zero, a month that no table covers is no age.
+    Money from before the month of acquisition, of users who were there before anybody recorded it, counts at
+    age 0.
     """
-    spend = _spend_by_cohort(account, by_channels=by_channels)
+    spend, unknown = _spend_by_cohort(account, by_channels=by_channels), _months_without_spend(account)
     months = [period.first.replace(day=1) for period in account.buckets.periods]
     found = {
-        key: Cohort(key, users, spend.get(key, Decimal(0)))
+        key: Cohort(key, users, spend.get(key) or unknown.get(key.month, Decimal(0)))
         for key, users in cohort_sizes(account, by_channel=by_channels).items()
         if key.month in months
     }
@@ -82,6 +85,8 @@ def cohorts(account: Account, *, by_channels: bool = False) -> list[Cohort]:
                 cell = CohortAge(is_partial=partial[bucket][0], gaps=partial[bucket][1])
             if cell is not None:
                 age = months_apart(key.month, month)
+                if age < 0:
+                    age, cell = 0, replace(cell, active_users=0, payers=0, is_partial=False, gaps=())
                 cohort.ages[age] = _joined(cohort.ages[age], cell) if age in cohort.ages else cell
     return [found[key] for key in sorted(found, key=lambda key: (key.month, key.channel or ""))]
 
@@ -101,6 +106,16 @@ def _joined(first: CohortAge, second: CohortAge) -> CohortAge:
         is_partial=first.is_partial or second.is_partial,
         gaps=tuple(dict.fromkeys(first.gaps + second.gaps)),
     )
+
+
+def _months_without_spend(account: Account) -> dict[date, Missing]:
+    """Months whose acquisition spend has no value: no channel's cohort was won for nothing there."""
+    found: dict[date, Missing] = {}
+    for bucket, period in enumerate(account.buckets.periods):
+        amount = account.live_value("acquisition_spend", bucket)
+        if isinstance(amount, Missing):
+            found[period.first.replace(day=1)] = amount
+    return found
 
 
 def _spend_by_cohort(account: Account, *, by_channels: bool) -> dict[CohortKey, Amount]:

@@ -57,7 +57,8 @@ def unit_cost_index(account: Account) -> dict[date, Amount]:
     cost of serving by a month's value to have it at that month's unit costs. Bought tokens count at what was
     paid on average, own ones at their weight's share of what the fleet cost, so an idle fleet is dear.
 
-    Source: chained Laspeyres index, as in ILO and others, Consumer Price Index Manual (2020), chapters 2, 9.
+    Source: chained Laspeyres index, as in International Labour Office and others (2004), Consumer Price Index
+    Manual: Theory and Practice.
     """
     baskets = _baskets(account)
     months = sorted({period.first.replace(day=1) for period in account.buckets.periods})

@@ -10,8 +10,8 @@ import click
 
 from breakeven.cli.bilingual import command, option
 from breakeven.cli.options import ViewOptions, books_argument, share, view_options
-from breakeven.cli.value_options import horizon_option, seed_option, unit_cost_option
-from breakeven.cli.views import allow_filters, run_view
+from breakeven.cli.value_options import allow_rows, horizon_option, seed_option, unit_cost_option
+from breakeven.cli.views import run_view
 
 if TYPE_CHECKING:
     from breakeven.account.account import Account
@@ -58,10 +58,12 @@ def ltv(
     options: ViewOptions,
 ) -> None:
     """Show what users are worth."""
-    allow_filters(options, "channel", "cohort")
+    from breakeven.growth.unit_cost_path import UnitCostPath
+
+    allow_rows(options, by)
+    path = UnitCostPath.parse(unit_cost)
 
     def build(account: Account) -> View:
-        from breakeven.growth.unit_cost_path import UnitCostPath
         from breakeven.report.views.ltv import ltv_view
 
         return ltv_view(
@@ -71,7 +73,7 @@ def ltv(
             months=options.filters.get("cohort", ()),
             horizon_months=horizon,
             discount_rate=discount,
-            unit_cost_path=UnitCostPath.parse(unit_cost),
+            unit_cost_path=path,
             seed=seed,
         )
 

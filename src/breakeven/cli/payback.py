@@ -9,8 +9,8 @@ import click
 
 from breakeven.cli.bilingual import command, option
 from breakeven.cli.options import ViewOptions, books_argument, view_options
-from breakeven.cli.value_options import horizon_option, seed_option, unit_cost_option
-from breakeven.cli.views import allow_filters, run_view
+from breakeven.cli.value_options import allow_rows, horizon_option, seed_option, unit_cost_option
+from breakeven.cli.views import run_view
 
 if TYPE_CHECKING:
     from breakeven.account.account import Account
@@ -42,10 +42,12 @@ def payback(
     books: Path, by: By, horizon: int, unit_cost: tuple[str, ...], seed: int, options: ViewOptions
 ) -> None:
     """Show when users pay back."""
-    allow_filters(options, "channel", "cohort")
+    from breakeven.growth.unit_cost_path import UnitCostPath
+
+    allow_rows(options, by)
+    path = UnitCostPath.parse(unit_cost)
 
     def build(account: Account) -> View:
-        from breakeven.growth.unit_cost_path import UnitCostPath
         from breakeven.report.views.payback import payback_view
 
         return payback_view(
@@ -54,7 +56,7 @@ def payback(
             only=options.filters.get("channel", ()),
             months=options.filters.get("cohort", ()),
             horizon_months=horizon,
-            unit_cost_path=UnitCostPath.parse(unit_cost),
+            unit_cost_path=path,
             seed=seed,
         )
 

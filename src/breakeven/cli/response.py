@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import math
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -60,22 +59,22 @@ _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 )
 @option(
     "--value",
-    type=float,
     metavar="AMOUNT",
-    en="What a new user is worth: shows the spend at which the next user costs that.",
-    zh="新用户的价值：给出下一个用户成本等于该值时的支出。",
+    en="What a new user is worth, or ltv for each channel's margin lifetime value of 12 months: shows the"
+    " spend at which the next user costs that.",
+    zh="新用户的价值；写 ltv 则取各渠道 12 个月的毛利生命周期价值：给出下一个用户成本等于该值时的支出。",
 )
 @option("--points", is_flag=True, en="The curves point by point.", zh="逐点列出曲线。")
 @view_options
 def response(
     books: Path, grain: Literal["week", "month"] | None, experiments: Path | None, rivals: Path | None,
-    rivals_factor: float | None, value: float | None, points: bool, options: ViewOptions,
+    rivals_factor: float | None, value: str | None, points: bool, options: ViewOptions,
 ) -> None:  # fmt: skip
     """Show the response of each channel."""
     allow_filters(options, "channel")
-    for flag, number in (("--rivals", rivals_factor), ("--value", value)):
-        if number is not None and not (math.isfinite(number) and number > 0):
-            raise UsageError(f"{flag} must be a number above 0", remedy="write a number such as 2.0")
+    if rivals_factor is not None:
+        _above_zero("--rivals", repr(rivals_factor))
+    worth = value if value in (None, "ltv") else _above_zero("--value", value)
 
     def build(account: Account) -> View:
         from breakeven.report.views.response import response_view
@@ -87,7 +86,7 @@ def response(
             experiments=experiments,
             rivals=rivals,
             rivals_factor=rivals_factor,
-            value_per_user=None if value is None else Decimal(repr(value)),
+            value_per_user=worth,
             points=points,
         )
 
@@ -99,6 +98,16 @@ def response(
         *(_content(books, *pair) for pair in _files(experiments, rivals)),
     )
     run_view(books, options, f"response-{hashlib.sha256(repr(asked).encode()).hexdigest()[:12]}", build)
+
+
+def _above_zero(flag: str, text: str) -> Decimal:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if not (number.is_finite() and number > 0):
+        raise UsageError(f"{flag} must be a number above 0", remedy="write a number such as 2.0")
+    return number
 
 
 def _files(experiments: Path | None, rivals: Path | None) -> tuple[tuple[Path | None, str], ...]:

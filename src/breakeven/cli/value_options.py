@@ -8,9 +8,21 @@ from typing import Any
 import click
 
 from breakeven.cli.bilingual import AnyFunction, option
+from breakeven.cli.options import ViewOptions
+from breakeven.cli.views import allow_filters
+from breakeven.errors import UsageError
 
 LONGEST_MONTHS = 120
 SEED = 20_240_601
+
+
+def allow_rows(options: ViewOptions, by: str) -> None:
+    """Refuse filters that rows of this kind have no place for: a row of all channels is not one channel's."""
+    allow_filters(options, "channel", "cohort")
+    if options.filters.get("channel") and by not in ("channel", "both"):
+        raise UsageError("these rows are of all channels", remedy="add --by channel, or leave --channel out")
+    if options.filters.get("cohort") and by not in ("cohort", "both"):
+        raise UsageError("these rows are of all cohorts", remedy="add --by cohort, or leave --cohort out")
 
 
 def horizon_option(months: int) -> Callable[[AnyFunction], AnyFunction]:

@@ -46,7 +46,9 @@ def forecast_cohorts(
         months = random.standard_normal((draws, horizon)) * spread.month * wide[:, None]
         own = _own_history(table, known, spread) if len(table.ages) else None
         for cohort in range(count):
-            chance = common + _own(table, own, cohort, ages, common, known, spread, wide, random)
+            chance = common + _own(
+                table, own, cohort, float(users[cohort]), ages, common, known, spread, wide, random
+            )
             chance += months[:, np.maximum(ages.astype(int) - ends[cohort] - 1, 0)]
             chance += random.standard_normal(chance.shape) * (spread.cell * wide)[:, None]
             found[:, cohort, 1:] = _counted(expit(chance), float(users[cohort]), spread, random)
@@ -77,7 +79,8 @@ def _own_history(table: Triangle, known: Floats, spread: Spread) -> tuple[Floats
         found = np.linalg.inv(blocks(table, share, variance + spread.month**2, spread))
         inverse = np.asarray(found, dtype=float)
         rest = np.where(table.users > 0, response - middle, 0.0)
-        noise = np.where(table.users > 0, (1 - spread.memory) * variance, 0.0)
+        fresh = 1 - spread.memory_of(table.users.max(axis=1, initial=0.0))[:, None]
+        noise = np.where(table.users > 0, fresh * variance, 0.0)
         own = rest - noise * np.einsum("cij,cj->ci", inverse, rest)
     return response, inverse, share
 
@@ -86,6 +89,7 @@ def _own(
     table: Triangle,
     history: tuple[Floats, Floats, Floats] | None,
     cohort: int,
+    users: float,
     ages: Floats,
     common: Floats,
     known: Floats,
@@ -99,8 +103,8 @@ def _own(
     at_marks = np.interp(np.log(marks), np.log(ages), common.mean(axis=0))
     share = expit(np.r_[at_marks, known.mean(axis=0)])
     order = np.argsort(both, kind="stable")
-    users = max(float(table.users[cohort].max(initial=0.0)), 1.0) if len(table.ages) else 1.0
-    whole = Triangle(both[order], np.full((1, len(both)), users), np.zeros((1, len(both))), None)
+    size = users if users > 0 else _MOST_DRAWN
+    whole = Triangle(both[order], np.full((1, len(both)), float(size)), np.zeros((1, len(both))), None)
     covariance = np.empty((len(both), len(both)))
     covariance[np.ix_(order, order)] = lasting(whole, share[order], spread)[0]
     covariance += spread.persistent(both, both)
@@ -129,5 +133,6 @@ def _counted(chance: Floats, users: float, spread: Spread, random: np.random.Gen
     """The share that a cohort of so many users shows: the part of chance that does not last."""
     if users < 1:
         return chance
-    size = int(min(users / max(1 - spread.memory, 1e-6), _MOST_DRAWN))
+    fresh = 1 - float(spread.memory_of(np.asarray(users)))
+    size = int(min(users / max(fresh, 1e-6), _MOST_DRAWN))
     return random.binomial(size, chance) / size

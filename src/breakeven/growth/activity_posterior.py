@@ -4,8 +4,8 @@ The levels of `activity_variation.AgeMeans` are normal with a known covariance, 
 alone, whatever the number of cohorts. What the curve misses drifts with the logarithm of age (`drift`: its
 standard deviation for one step of e in age), learned from how the levels lie about the curve, with a prior
 that leaves no curve without doubt. The parameters' distribution is sampled by importance from a Student t at
-its top, which follows ridges that a normal would cut off (D. B. Rubin, 1988, Using the SIR algorithm to simulate
-posterior distributions, Bayesian Statistics 3, 395-402).
+its top, which follows ridges that a normal would cut off (D. B. Rubin, 1988, Using the SIR algorithm to
+simulate posterior distributions, Bayesian Statistics 3, 395-402).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _START = 0.2
 _PROPOSALS = 4000
 _TAIL, _WIDER = 5.0, 1.3
 _STEP = 1e-3
-_BEYOND, _NAIVE_BEYOND = 7.0, 2.5
+_BEYOND, _NAIVE_BEYOND = 6.0, 4.0
 """How much more is missed where no cohort was seen yet: within, a curve's parameters have followed what they
 could. Set so that intervals hold what they say in simulated companies whose truth is none of the curves."""
 

@@ -26,6 +26,7 @@ from breakeven.growth.model import Floats
 
 _HIDDEN = 1e9
 """The variance of a cell nobody saw."""
+_FEW_USERS = 50.0
 _MOST_COHORTS = 60
 """More cohorts than this do not tell the spreads better; so many, evenly spaced, are asked."""
 _MOST_AGES = 40
@@ -47,6 +48,10 @@ class Spread:
     memory: float
     month: float
     freedom: float
+
+    def memory_of(self, users: Floats) -> Floats:
+        """`memory` of cohorts of so many users: of few, chance is no longer normal, and is drawn anew."""
+        return self.memory * users / (users + _FEW_USERS)
 
     def persistent(self, ages: Floats, others: Floats) -> Floats:
         """Covariance of a cohort's own level between ages: (age, other)."""
@@ -129,7 +134,8 @@ def blocks(table: Triangle, share: Floats, variance: Floats, spread: Spread) -> 
     seen = table.users > 0
     both = seen[:, :, None] & seen[:, None, :]
     found = np.where(both, spread.persistent(table.ages, table.ages) + lasting(table, share, spread), 0.0)
-    rest = np.where(seen, spread.cell**2 + (1 - spread.memory) * variance, _HIDDEN)
+    fresh = 1 - spread.memory_of(table.users.max(axis=1, initial=0.0))[:, None]
+    rest = np.where(seen, spread.cell**2 + fresh * variance, _HIDDEN)
     found[:, np.arange(size), np.arange(size)] += rest
     return found
 
@@ -140,7 +146,7 @@ def lasting(table: Triangle, share: Floats, spread: Spread) -> Floats:
     early = np.maximum(falling[:, None], falling[None, :])
     late = np.minimum(falling[:, None], falling[None, :])
     users = np.maximum(table.users.max(axis=1, initial=0.0), 1e-9)
-    return spread.memory / (early * (1 - late)) / users[:, None, None]
+    return (spread.memory_of(users) / users)[:, None, None] / (early * (1 - late))
 
 
 def age_means(table: Triangle) -> AgeMeans:
@@ -250,6 +256,7 @@ def _solved(
         month = found[size:][table.months]
     seen = table.users > 0
     rest = np.where(seen, response - levels - month, 0.0)
-    noise = np.where(seen, (1 - spread.memory) * variance, 0.0)
+    fresh = 1 - spread.memory_of(table.users.max(axis=1, initial=0.0))[:, None]
+    noise = np.where(seen, fresh * variance, 0.0)
     kept = rest - noise * np.einsum("cij,cj->ci", inverse, rest)
     return levels, covariance[:size, :size], np.where(seen, kept + month, 0.0)

@@ -24,7 +24,7 @@ TERM = "month"
 
 @dataclass(frozen=True)
 class ContractTriangle:
-    """Contracts at risk and renewed by the month they began and their age in terms; NaN beyond what was seen."""
+    """Contracts at risk and renewed, by the month they began and their age in terms; NaN where not seen."""
 
     months: tuple[date, ...]
     exposed: Floats

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 HORIZON_MONTHS = 6
 _DRAWN_MONTHS = 12
-"""So many months are drawn even where fewer are asked for, so that the answer for one does not hang on that."""
+"""So many months are drawn even where fewer are asked for: no month's answer hangs on how many were asked."""
 NO_COHORTS = Missing(
     "no cohort is complete: acquisitions and activity must cover a whole month",
     "没有完整的同期群：获客与活跃数据须覆盖完整的一个月",

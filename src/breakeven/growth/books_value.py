@@ -55,7 +55,8 @@ _FEWEST_USERS = 200
 class Prospects:
     """All segments of the books, drawn to the horizon: `segments` by name, each with a last cohort to come.
 
-    `triangles` are as booked, `constant` at today's unit cost; `refusals` says which segments show too little.
+    `triangles` are as booked, `constant` at today's unit cost; `refusals` says which segments show too
+    little.
     """
 
     triangles: Mapping[str, Triangle]
@@ -127,7 +128,8 @@ def prospects_of(
 ) -> Prospects | Missing:
     """Draw the books' cohorts, and one to come of each channel, to the horizon; or why nothing can be drawn.
 
-    The path's factors are relative to the last month's unit cost. The same books and seed give the same draws.
+    The path's factors are relative to the last month's unit cost. The same books and seed give the same
+    draws.
     """
     triangles = triangles_of(account)
     index = unit_cost_index(account)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 _STEPS = 80
-_CLOSE = 1e-13
+_CLOSE = 1e-12
 _FARTHEST = 300.0
 """Logarithm of the spend, in half spends, beyond which nobody looks."""
 
@@ -68,11 +68,12 @@ class Curves:
         """Logarithm of the spend, in half spends, where the part that bends down begins."""
         return np.log(np.maximum(self.turning_spend / self.half_spend, 1e-12))
 
-    def spend_at(self, slope: Floats) -> Floats:
+    def spend_at(self, slope: Floats, near: Floats | None = None) -> Floats:
         """The spend, on the part that bends down, at which one more unit of money brings `slope` users.
 
         Where even the steepest point brings less, the point where that part begins. Newton's method on the
         logarithms: there the slope is a concave, falling function, and from the right the method cannot miss.
+        `near` is where to begin, when the spend at a slope nearby is known.
         """
         shape, lowest = self.shape, self._lowest
         target = np.log(slope) + self._log_scale
@@ -80,16 +81,20 @@ class Curves:
         # one meets the target.
         left = target / np.where(shape < 1.0, shape - 1.0, -1.0)
         start = np.where(target < 0.0, -target / (1.0 + shape), np.where(shape < 1.0, left, lowest))
-        start = np.clip(start, lowest, _FARTHEST)
-        z = start
+        start = np.minimum(np.maximum(start, lowest), _FARTHEST)
+        if near is None:
+            z = start
+        else:
+            z = np.minimum(np.maximum(np.log(np.maximum(near / self.half_spend, 1e-12)), lowest), start)
+        falls, twice = shape - 1.0, 2.0 * shape
         for _ in range(_STEPS):
             power = np.exp(np.minimum(shape * z, 700.0))
-            value = (shape - 1.0) * z - 2.0 * np.log1p(power) - target
-            steepness = (shape - 1.0) - 2.0 * shape * (power / (1.0 + power))
-            moved = np.minimum(np.maximum(z - value / np.minimum(steepness, -1e-12), lowest), start)
-            done = np.abs(moved - z) <= _CLOSE * np.maximum(1.0, np.abs(z))
+            value = falls * z - 2.0 * np.log1p(power) - target
+            steepness = np.minimum(falls - twice * (power / (1.0 + power)), -1e-12)
+            moved = np.minimum(np.maximum(z - value / steepness, lowest), start)
+            step = np.abs(moved - z).max()
             z = moved
-            if done.all():
+            if step <= _CLOSE:
                 break
         return np.where(z <= lowest, self.turning_spend, self.half_spend * np.exp(z))
 
@@ -142,9 +147,12 @@ class Roofs:
         )
         return np.where(on_chord, from_left, self.curves.users(spend))
 
-    def spend_at(self, slope: Floats) -> Floats:
-        """The spend at which the roof's slope falls to `slope`; the left end for the chord's very slope."""
-        found = np.clip(self.curves.spend_at(np.maximum(slope, 1e-300)), self.touches, self.most)
+    def spend_at(self, slope: Floats, free: Floats) -> Floats:
+        """Where the roof's slope falls to `slope`; its left end for the chord's very slope.
+
+        `free` is where that of the curve does, whatever the interval (`Curves.spend_at`).
+        """
+        found = np.minimum(np.maximum(free, self.touches), self.most)
         return np.where(slope >= self.chord, self.least, found)
 
 

@@ -170,6 +170,15 @@ def _reasons(plan: Plan, question: Question, baseline: Floats, gain: Interval, m
                 "按现有比例投放该总额，会带来超出服务能力的用户",
             )
         )
+    losing = [line for line in free if plan.objective != "users" and line.worth <= 0 and line.today > 0]
+    if losing:
+        names = ", ".join(f"{line.channel} ({line.worth:,.4g})" for line in losing)
+        found.append(
+            Missing(
+                f"users of these channels bring less than they cost to serve: {names}",
+                f"这些渠道的用户带来的收入低于服务成本：{names}",
+            )
+        )
     outside = channels_out_of_bounds(question, baseline)
     if outside:
         names = ", ".join(outside)

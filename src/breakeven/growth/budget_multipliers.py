@@ -20,7 +20,7 @@ from breakeven.growth.budget_curves import Floats, Roofs
 _SEARCH_STEPS = 200
 _CLOSE = 1e-14
 _MET = 1e-13
-_PATIENCE = 1
+_PATIENCE = 3
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,7 @@ class _Search:
         loaded = aim.load > 0
         self.dearest = float(np.max(aim.worth[loaded] / aim.load[loaded], initial=0.0))
         self.guess = guess or self._first_guess()
+        self.near: Floats | None = None
 
     def _first_guess(self) -> float:
         even = np.clip(self.aim.total / max(1, len(self.aim.worth)), self.roofs.least, self.roofs.most)
@@ -110,8 +111,9 @@ class _Search:
     def at(self, price: float, net: Floats) -> Floats:
         """What every channel spends at a price of money."""
         good = net > 0
-        slope = np.where(good, np.minimum(price / np.where(good, net, 1.0), 1e300), 1e300)
-        return np.where(good, self.roofs.spend_at(slope), self.roofs.least)
+        slope = np.minimum(np.maximum(price, 1e-300) / np.where(good, net, 1.0), 1e300)
+        self.near = self.roofs.curves.spend_at(slope, self.near)
+        return np.where(good, self.roofs.spend_at(slope, self.near), self.roofs.least)
 
     def at_load_price(self, step: float) -> _Response:
         """The best plan within the total at a load price of 1 − e^(−step) of the dearest."""

@@ -12,6 +12,7 @@ The method: M. Udell and S. Boyd (2013), "Maximizing a sum of sigmoids".
 from __future__ import annotations
 
 import heapq
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 
@@ -23,6 +24,8 @@ from breakeven.growth.budget_multipliers import Aim, Relaxed, relaxed
 TOLERANCE = 1e-7
 """The search ends when no plan can be better by more than this share of what the plan's users are worth."""
 _MOST_PIECES = 2000
+_SHARES = (1.0, 0.5, 0.0)
+"""Up to which part of its chord a channel is sent back when a plan is rounded."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ def best_spend(
     if not np.isfinite(root.chord).any():
         value = aim.value(curves.users(first.spend), first.spend)
         return Best(first.spend, first.price, first.load_price, value, max(first.bound, value), 1)
-    search.round(root, first)
+    search.round(root, first, _SHARES)
     order = count()
     waiting = [(-first.bound, next(order), root, first)]
     pieces, dropped = 1, -np.inf
@@ -74,7 +77,7 @@ def best_spend(
             found = relaxed(part, aim, at.price)
             pieces += 1
             search.offer(found)
-            search.round(part, found)
+            search.round(part, found, _SHARES[1:2])
             if found.bound > search.value + search.slack:
                 heapq.heappush(waiting, (-min(found.bound, bound), next(order), part, found))
             else:
@@ -100,12 +103,12 @@ class _Branches:
             self.price, self.load_price = found.price, found.load_price
             self.slack = TOLERANCE * max(1e-9, float(np.abs(self.aim.worth) @ users))
 
-    def round(self, roofs: Roofs, found: Relaxed) -> None:
+    def round(self, roofs: Roofs, found: Relaxed, shares: Sequence[float]) -> None:
         """Offer plans in which each channel on a chord goes back to its left end, or on past its bend."""
         on_chord = (found.spend < roofs.touches) & np.isfinite(roofs.chord)
         if not on_chord.any():
             return
-        for share in (1.0, 0.5, 0.0):
+        for share in shares:
             # At or below this part of the chord a channel goes back.
             back = on_chord & (found.spend <= roofs.least + share * (roofs.touches - roofs.least))
             bend = np.clip(self.curves.turning_spend, roofs.least, roofs.most)

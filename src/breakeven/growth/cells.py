@@ -86,7 +86,7 @@ def _whole(numbers: ArrayLike) -> NDArray[np.int64]:
     found = np.asarray(numbers)
     if found.dtype == np.int64:
         return found
-    if found.dtype.kind == "f" and not (found == np.floor(found)).all():
+    if found.dtype.kind == "f" and not (np.isfinite(found) & (found == np.floor(found))).all():
         raise ValueError("cells are of whole numbers: count times in a finer period")
     return found.astype(np.int64)
 

@@ -1,13 +1,13 @@
 """How far cohorts lie off a common rate, for how long, and how lumpy their money is month by month.
 
-A cohort's cell is mean · level + noise. Its level wanders around one and comes back slowly: a good cohort stays
-good for a while, a dozen payers who stay are a dozen next month too. Three variances say how much:
+A cohort's cell is mean · level + noise. Its level wanders around one and comes back slowly: a good cohort
+stays good for a while, a dozen payers who stay are a dozen next month too. Three variances say how much:
 
     Var(cell) = white · mean + lasting · mean + between · mean²
 
-`white` is luck that is gone next month, `lasting` that of few payers who stay, `between` that of whole cohorts.
-They come from the products of a cohort's residuals in the same and in successive months (moments). What a
-cohort's level is now follows from its measured cells by Kalman's filter (Kalman, 1960).
+`white` is luck that is gone next month, `lasting` that of few payers who stay, `between` that of whole
+cohorts. They come from the products of a cohort's residuals in the same and in successive months (moments).
+What a cohort's level is now follows from its measured cells by Kalman's filter (Kalman, 1960).
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ _LEAST = 1e-4
 
 @dataclass(frozen=True)
 class Lumps:
-    """The three variances. `white` and `lasting` are in units of the money (or in heads), `between` is relative."""
+    """The three variances. `white` and `lasting` are in units of the money (or in heads), `between` is
+    relative.
+    """
 
     white: float
     lasting: float
@@ -59,10 +61,11 @@ def lumps_of(mean: Floats, amount: Floats, parent: Lumps | None = None) -> Lumps
     rows = np.concatenate(
         [
             np.stack([np.ones(len(same)), np.ones(len(same)), means], axis=1),
-            np.stack([np.zeros(len(pair)), np.full(len(pair), STAYS), STAYS * pair_means], axis=1),
+            np.stack([np.zeros(len(pair)), np.full(len(pair), STAYS), pair_means], axis=1),
         ]
     )
     values = np.concatenate([same, pair])
+    # What whole cohorts lie apart is taken to stay in full here, or it would eat up the luck of a month.
     # Large cells vary more: each equation counts by how sure it is.
     weight = 1.0 / (typical + 0.02 * np.concatenate([means, pair_means]))
     scale = np.array([typical, typical, 1.0])

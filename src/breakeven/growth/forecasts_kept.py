@@ -1,9 +1,11 @@
-"""Forecasts of value and payback, kept as they were shown, so that they can be scored when the months have come.
+"""Forecasts of value and payback, kept as they were shown, so that they can be scored when the months have
+come.
 
-`ltv`: contribution per acquired user up to and including an age, not discounted (what the books will show), for
-the next month of age, three further ones and the horizon. `payback`: months until the cost of winning a user is
-covered, its `age` the last that the horizon allows; no value is *not within the horizon*. What a reader only
-asked (an assumed unit cost), a user that is not won yet, and old states of the books are not kept.
+`ltv`: contribution per acquired user up to and including an age, not discounted (what the books will show),
+for the next month of age, three further ones and the horizon. `payback`: months until the cost of winning a
+user is covered, its `age` the last that the horizon allows; no value is *not within the horizon*. What a
+reader only asked (an assumed unit cost), a user that is not won yet, and old states of the books are not
+kept.
 """
 
 from __future__ import annotations

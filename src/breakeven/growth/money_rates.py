@@ -3,7 +3,7 @@
 A rate at an age is money over its base (payers over active users, revenue over payers, cost over payers ...).
 Over ages it moves quickly at first and slowly later, and flattens, so that nothing grows for ever:
 
-    log rate(a) = level + quick · (1 - exp(-(a - 1) / 1.5)) + slow · (1 - exp(-(a - 1) / pace)),  a = 1, 2, ...
+    log rate(a) = level + quick · (1 - exp(-(a - 1) / 1.5)) + slow · (1 - exp(-(a - 1) / pace)),  a ≥ 1
 
 fitted as an over-dispersed Poisson regression (quasi-likelihood: variance = dispersion · mean, as in
 chain-ladder reserving). Age 0 has a rate of its own: users come during that month. A segment's rate leans
@@ -33,9 +33,10 @@ QUICK_PACE = 1.5
 """In how many months the quick movement is mostly over."""
 AGE_SPREAD = 0.12
 """How far one age may lie off the trend."""
-DRIFTS = (0.5, 0.35)
-"""How far a rate moves off its trend from age to age where one cohort shows it, everybody's and a segment's own:
-as a part of how far cohorts lie apart. Where many cohorts show an age, it moves less; where none does, more."""
+DRIFTS = (0.3, 0.25)
+"""How far a rate moves off its trend from age to age where one cohort shows it, everybody's and a segment's
+own, as a part of how far cohorts lie apart. An age that many cohorts show moves less, one none shows more.
+"""
 _SHOWN_BY_NONE = 0.5
 _OLDEST = 256
 _STEPS = 40
@@ -43,7 +44,8 @@ _STEPS = 40
 
 @dataclass(frozen=True)
 class Rate:
-    """One rate's draws. `trend` (draw, coefficient), `first` (the rate at age 0, (draw,)), `off_trend` (draw, age).
+    """One rate's draws. `trend` (draw, coefficient), `first` (the rate at age 0, (draw,)), `off_trend` (draw,
+    age).
 
     `drift` (draw, age) is how far it wanders off in ages that few cohorts show, in logarithm.
     `pace` is that of the slow movement, in months; `lumps` how cohorts lie off the rate. A rate of nothing,
@@ -71,8 +73,8 @@ class Rate:
     def go_on(self, base: Floats, amount: Floats, drawn: Floats, random: np.random.Generator) -> Floats:
         """(draw, cohort, age): money on a drawn base of that shape, as lumpy as this money is.
 
-        `base` and `amount` (cohort, age) are what is measured (NaN: not): each cohort goes on from where its own
-        money stands.
+        `base` and `amount` (cohort, age) are what is measured (NaN: not): each cohort goes on from where its
+        own money stands.
         """
         if self.is_nothing:
             return np.zeros_like(drawn)
@@ -88,8 +90,8 @@ def fit_rate(
 ) -> Rate:
     """The rate of an amount on a base, both (cohort, age) with NaN where not measured.
 
-    `weights` (draw, cohort) are the random weights of whole cohorts; `parent` the rate of everybody, drawn with
-    the same weights of the same months. Negative amounts (a fee given back) count as nothing.
+    `weights` (draw, cohort) are the random weights of whole cohorts; `parent` the rate of everybody, drawn
+    with the same weights of the same months. Negative amounts (a fee given back) count as nothing.
     """
     measured = np.isfinite(base) & np.isfinite(amount)
     base, amount = np.where(measured, base, 0.0), np.where(measured, np.maximum(amount, 0.0), 0.0)
@@ -99,10 +101,13 @@ def fit_rate(
         if parent is not None and not parent.is_nothing:
             return _lean_only(base, parent)
         flat = np.zeros((draws, 1 + len(FREE_SPREADS)))
-        return Rate(flat, np.zeros(draws), np.ones((draws, ages)), flat[:, :1], pace, Lumps(1.0, 0.0, 0.0), True)
+        return Rate(
+            flat, np.zeros(draws), np.ones((draws, ages)), flat[:, :1], pace, Lumps(1.0, 0.0, 0.0), True
+        )
     even = np.ones((1, len(base)))
     around = _middle(parent)
     lumps = parent.lumps if parent else Lumps(_dispersion_by_age(base, amount), 0.0, 0.0)
+    mean = base
     for _ in range(2):
         found = _trend(base, amount, even, pace, lumps.dispersion, around)
         mean = base * Rate(*found, np.zeros((1, 1)), pace, lumps).at(ages)[0]
@@ -115,14 +120,14 @@ def fit_rate(
 def _drift(
     mean: Floats, lumps: Lumps, draws: int, random: np.random.Generator, parent: Rate | None
 ) -> Floats:
-    """(draw, age): how far the rate wanders off its trend, in logarithm; a segment's on top of everybody's."""
+    """(draw, age): how far the rate wanders off its trend, in logarithm; a segment on top of everybody."""
     shown = np.full(_OLDEST, _SHOWN_BY_NONE)
     cohorts = (mean > 0).sum(axis=0)
     shown[: len(cohorts)] = np.maximum(cohorts, _SHOWN_BY_NONE)[:_OLDEST]
     apart = lumps.between + lumps.lasting / float(np.median(mean[mean > 0]))
     step = DRIFTS[0 if parent is None else 1] * np.sqrt(min(apart, 0.25) / shown)
     step[:2] = 0.0
-    own = np.cumsum(random.normal(size=(draws, _OLDEST)) * step, axis=1)
+    own = np.cumsum(random.normal(size=(draws, _OLDEST)) * step - step**2 / 2, axis=1)
     return own if parent is None or parent.is_nothing else parent.drift + own
 
 
@@ -151,7 +156,7 @@ def _middle(parent: Rate | None) -> Rate | None:
 
 
 def _lean_only(base: Floats, parent: Rate) -> Rate:
-    """A segment without any of the money: everybody's rate, less as more was to be expected and did not come."""
+    """A segment without any of the money: everybody's rate, the less the more was to be expected."""
     expected = np.einsum("ca,da->d", base, parent.at(base.shape[1])) / parent.lumps.dispersion
     prior = 1.0 / LEVEL_SPREAD**2
     factor = prior / (prior + expected)
@@ -171,8 +176,8 @@ def _trend(
 ) -> tuple[Floats, Floats, Floats]:
     """Coefficients, first rate and what ages lie off the trend, draw by draw, by Newton's method.
 
-    Given `random`, each draw leans on a centre of its own: what the money does not tell stays as open as it was
-    before ("randomise, then optimise").
+    Given `random`, each draw leans on a centre of its own: what the money does not tell stays as open as it
+    was before ("randomise, then optimise").
     """
     if parent is not None and parent.is_nothing:
         parent = None

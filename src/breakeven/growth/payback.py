@@ -1,7 +1,7 @@
 """When cumulative contribution covers what the users cost to win: a month where measured, a band where not.
 
-Months count as in the account: the month of acquisition is the first. Contribution is not discounted, as it is
-not in the measured payback: a yuan that has come back has come back.
+Months count as in the account: the month of acquisition is the first. Contribution is not discounted, as it
+is not in the measured payback: a yuan that has come back has come back.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ NOTHING_SPENT = Missing("nothing was spent on it", "没有为其支出")
 class Payback:
     """Months until a user has paid back. None is *not within the horizon*.
 
-    `early`, `middle`, `late` are quantiles of the draws that leave equal tails outside `level`; `share` how many
-    draws pay back within `horizon_months`. `is_measured` says that the books show the crossing already.
+    `early`, `middle`, `late` are of the draws, with about `level` of them within the band (see `band_of`);
+    `share` is how many pay back within `horizon_months`. `is_measured` says that the books show the crossing
+    already.
     """
 
     horizon_months: int
@@ -58,16 +59,37 @@ def payback_of(value: Value, measured_months: int | None = None, level: float = 
         # The books show no crossing in the measured months: rounding of floats must not invent one.
         crossed = np.maximum(crossed, float(_measured_in_a_row(value) + 1))
         crossed[crossed > horizon] = np.inf
-    tail = (1.0 - level) / 2.0
-    early, middle, late = (
-        None if np.isinf(month) else int(month)
-        for month in np.quantile(crossed, [tail, 0.5, 1.0 - tail], method="inverted_cdf")
-    )
+    early, middle, late = (None if np.isinf(month) else int(month) for month in band_of(crossed, level))
     return Payback(horizon, early, middle, late, float(np.isfinite(crossed).mean()), level)
 
 
+def band_of(months: NDArray[np.float64], level: float = LEVEL) -> tuple[float, float, float]:
+    """Early, middle and late of drawn months (draw,), so that the band holds as near to `level` as months
+    allow.
+
+    Whole months rarely hold exactly four draws in five: of the bands whose ends are the quantiles or one
+    drawn month further in, it is the one that holds a share nearest to the level.
+
+    >>> band_of(np.array([3.0, 4.0, 4.0, 4.0, 4.0, 5.0, 5.0, 5.0, 5.0, 9.0]))
+    (4.0, 4.0, 5.0)
+    """
+    tail = (1.0 - level) / 2.0
+    early, middle, late = np.quantile(months, [tail, 0.5, 1.0 - tail], method="inverted_cdf")
+    later = months[(months > early) & (months <= middle)]
+    earlier = months[(months < late) & (months >= middle)]
+    firsts = [early, later.min(initial=middle)]
+    lasts = [late, earlier.max(initial=middle)]
+
+    def off(band: tuple[float, float]) -> float:
+        return abs(float(((months >= band[0]) & (months <= band[1])).mean()) - level)
+
+    first, last = min(((a, b) for a in firsts for b in lasts), key=off)
+    return float(first), float(middle), float(last)
+
+
 def months_of(cumulative: NDArray[np.float64], spend: float) -> NDArray[np.float64]:
-    """(draw,): the month in which cumulative contribution (draw, age) first covers the spend; infinite if never.
+    """(draw,): the month in which cumulative contribution (draw, age) first covers the spend; infinite if
+    never.
 
     >>> months_of(np.array([[1.0, 3.0, 6.0], [1.0, 2.0, 2.5]]), 3.0).tolist()
     [2.0, inf]

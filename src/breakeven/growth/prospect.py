@@ -1,4 +1,5 @@
-"""What cohorts will bring and cost, cell by cell: measured where the month is measured, drawn where it is not.
+"""What cohorts will bring and cost, cell by cell: measured where the month is measured, drawn where it is
+not.
 
     active users ──> payers ──> revenue ──> refunds, fees
          │              └─────> serving cost of paying use
@@ -42,7 +43,12 @@ class ActiveShares(Protocol):
     """A fitted activity curve: what `growth.activity` fits and `growth.choice` chooses."""
 
     def forecast(
-        self, exposed_users: ArrayLike, returned: ArrayLike, horizon: int, draws: int, random: np.random.Generator
+        self,
+        exposed_users: ArrayLike,
+        returned: ArrayLike,
+        horizon: int,
+        draws: int,
+        random: np.random.Generator,
     ) -> Floats:
         """(draw, cohort, age): active shares, each cohort given its own history (NaN: not measured)."""
         ...
@@ -101,7 +107,7 @@ def base_of(triangle: Triangle, name: str, base: str) -> str:
 
 
 def month_weights(months: Sequence[date], draws: int, random: np.random.Generator) -> dict[date, Floats]:
-    """Random weights of each month of acquisition, the same for every segment: good months are good for all."""
+    """Random weights of each month of acquisition, the same for every segment."""
     drawn = cohort_weights(len(months), draws, random)
     return {month: drawn[:, k] for k, month in enumerate(months)}
 

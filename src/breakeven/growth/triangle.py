@@ -1,7 +1,8 @@
 """Cohorts as number triangles: users and money by month of acquisition and age, ready to be modelled.
 
 The books' cohorts are exact and stay so; here they become floats, with NaN wherever a month is not measured:
-not reached yet, not covered, or covered only in part. Triangles of channels merge into that of all by addition.
+not reached yet, not covered, or covered only in part. Triangles of channels merge into that of all by
+addition.
 """
 
 from __future__ import annotations
@@ -49,7 +50,9 @@ class Triangle:
 
     @classmethod
     def of(cls, cohorts: Iterable[Cohort], segment: str = ALL, ages: int = 0) -> Triangle:
-        """From the books' cohorts of one segment, at least so many ages wide; partial months are not measured."""
+        """From the books' cohorts of one segment, at least so many ages wide; partial months are not
+        measured.
+        """
         found = sorted(cohorts, key=lambda cohort: cohort.key.month)
         width = max([ages, *(max(cohort.ages, default=-1) + 1 for cohort in found)])
         cells = {name: np.full((len(found), width), np.nan) for name in (*COUNTS, *LINES)}
@@ -136,7 +139,8 @@ class Triangle:
         return replace(self, **cells)
 
     def at_constant_cost(self, index: Sequence[float]) -> Triangle:
-        """Serving costs as the same use would cost today: `index[k]` is the unit cost k months after the first.
+        """Serving costs as the same use would cost today: `index[k]` is the unit cost k months after the
+        first.
 
         An unknown index (NaN) makes a cost unknown, but no cost stays no cost.
         """

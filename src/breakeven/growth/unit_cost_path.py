@@ -1,4 +1,6 @@
-"""What serving the same use will cost: a dated path, so that a price cut or a smaller model can be asked about."""
+"""What serving the same use will cost: a dated path, so that a price cut or a smaller model can be asked
+about.
+"""
 
 from __future__ import annotations
 

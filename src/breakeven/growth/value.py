@@ -1,6 +1,7 @@
 """Margin lifetime value: what an acquired user brings by a horizon, after refunds, fees and serving.
 
-    value = Σ over ages a < horizon of (revenue - refunds - fees - serving of paying use - serving of free use)(a)
+    value = Σ over ages a < horizon of (revenue - refunds - fees - serving of paying use - serving of free
+    use)(a)
             / (1 + rate)^(a / 12) / users acquired
 
 Age 0 is the month of acquisition, so twelve months are the ages 0 to 11. Measured cells are the books' own,
@@ -49,7 +50,8 @@ class Value:
     contribution up to each age, not discounted; `total` (draw,) all of it, discounted. `spend` is the cost of
     winning a user (NaN: not known). `measured_months` is how many months the oldest cohort shows, and
     `measured_to` (age,) how many of the users are measured at each age. With a `refusal` nothing is modelled:
-    `lines`, `cumulative` and `total` are empty. `measured_so_far` is the contribution measured, not discounted.
+    `lines`, `cumulative` and `total` are empty. `measured_so_far` is the contribution measured, not
+    discounted.
     """
 
     segment: str

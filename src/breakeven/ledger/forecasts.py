@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import date
@@ -88,16 +89,14 @@ def kept_forecasts(folder: Path) -> list[Forecast]:
 
     Raises `InputError` that names the file and the line where one cannot be read.
     """
-    lines, tail, _ = _lines(folder / PLACE)
-    found = [_read(folder, number, line) for number, line in enumerate(lines, 1) if line.strip()]
-    return found if tail is None else [*found, tail]
+    return _content(folder).kept
 
 
 def keep_forecasts(folder: Path, forecasts: Iterable[Forecast]) -> Kept:
     """Append the forecasts that are not kept yet, all of them or none.
 
     A forecast is worth having even where it cannot be kept (a read-only folder, a full disk, a damaged
-    file): then nothing is written, and `problem` says why. Raises `ValueError` for a number that is none.
+    file): then nothing is written, and `problem` says why. Raises `ValueError` for what is no forecast.
     """
     asked = list(dict.fromkeys(rounded(one) for one in forecasts))
     path = folder / PLACE
@@ -106,16 +105,16 @@ def keep_forecasts(folder: Path, forecasts: Iterable[Forecast]) -> Kept:
             return Kept(0, len(kept_forecasts(folder)))
         path.parent.mkdir(exist_ok=True)
         with hold(path.parent / ".lock"):
-            kept = kept_forecasts(folder)
-            known = {one.said for one in kept}
+            content = _content(folder)
+            known = {one.said for one in content.kept}
             new = list({one.said: one for one in asked if one.said not in known}.values())
             if new:
-                _append(path, "".join(_written(one) for one in new).encode())
+                _append(path, content, b"".join(_written(one) for one in new))
     except OSError as error:
         return Kept(0, 0, cannot_write(folder, error))
     except BreakevenError as error:
         return Kept(0, 0, error)
-    return Kept(len(new), len(kept) + len(new))
+    return Kept(len(new), len(content.kept) + len(new))
 
 
 def rounded(one: Forecast) -> Forecast:
@@ -139,30 +138,40 @@ def rounded(one: Forecast) -> Forecast:
     )  # fmt: skip
 
 
-def _lines(path: Path) -> tuple[list[bytes], Forecast | None, int]:
-    """Whole lines; what an unfinished last line says, if it says all; and where the whole lines end."""
+@dataclass(frozen=True)
+class _Content:
+    """The file: its forecasts, where its whole lines end, and whether the last one only lacks its newline."""
+
+    kept: list[Forecast]
+    end: int
+    is_cut: bool
+
+
+def _content(folder: Path) -> _Content:
+    path = folder / PLACE
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        return [], None, 0
+        return _Content([], 0, is_cut=False)
     except OSError as error:
         raise InputError("the kept forecasts cannot be read", where=str(path), cause=str(error)) from error
     *lines, rest = content.split(b"\n")
+    kept = [_read(folder, number, line) for number, line in enumerate(lines, 1) if line.strip()]
+    end = len(content) - len(rest)
     try:
         # An editor may have taken only the newline; a torn line never reads as a whole forecast.
-        return lines, _read(path.parents[1], len(lines) + 1, rest) if rest else None, len(content) - len(rest)
-    except InputError:
-        return lines, None, len(content) - len(rest)
+        return _Content([*kept, _parsed(rest)], end, is_cut=True)
+    except _UNREADABLE:
+        return _Content(kept, end, is_cut=False)
 
 
-def _append(path: Path, content: bytes) -> None:
+def _append(path: Path, known: _Content, content: bytes) -> None:
     """Write behind the last whole line; a torn one goes. When the disk refuses, the file is as before."""
-    _, tail, end = _lines(path)
     with path.open("ab") as file:
-        if tail is None:
-            file.truncate(end)
-        else:
+        if known.is_cut:
             content = b"\n" + content
+        else:
+            file.truncate(known.end)
         before = file.seek(0, os.SEEK_END)
         try:
             file.write(content)
@@ -173,37 +182,49 @@ def _append(path: Path, content: bytes) -> None:
             raise
 
 
-def _written(one: Forecast) -> str:
+def _written(one: Forecast) -> bytes:
+    """A forecast as a line. Raises `ValueError` for one that would not read back."""
     said = {field.name: getattr(one, field.name) for field in fields(one)}
-    return json.dumps(said, default=str, ensure_ascii=False, allow_nan=False) + "\n"
+    line = json.dumps(said, default=str, ensure_ascii=False, allow_nan=False).encode()
+    if _parsed(line) != one:
+        raise ValueError(f"{one} would not read back")
+    return line + b"\n"
 
 
+_MONTH = re.compile(r"[12]\d{3}-(0[1-9]|1[0-2])")
+_OLDEST = 1200
 _TEXTS = ("kind", "model", "segment", "cohort", "unit", "basis")
 _FIGURES = ("value", "low", "high")
+_UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
 def _read(folder: Path, number: int, line: bytes) -> Forecast:
     try:
-        raw: dict[str, Any] = json.loads(line)
-        made_on, facts_to = date.fromisoformat(raw.pop("made_on")), date.fromisoformat(raw.pop("facts_to"))
-        for name in _TEXTS:
-            if not isinstance(raw.setdefault(name, "") if name == "basis" else raw[name], str):
-                raise TypeError(f"{name} is not a text")
-        for name in _FIGURES:
-            raw[name] = _figure(name, raw[name])
-        level = _figure("level", raw.pop("level"))
-        if level is None or not 0 < level < 1:
-            raise ValueError("level is not a share between 0 and 1")
-        if type(raw["age"]) is not int or raw["age"] < 0:
-            raise ValueError("age is not a number of months")
-        date.fromisoformat(f"{raw['cohort'] or '2000-01'}-01")
-        return Forecast(made_on, facts_to, level=level, **raw)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        return _parsed(line)
+    except _UNREADABLE as error:
         cause = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise InputError(
             "a kept forecast cannot be read", where=f"{folder / PLACE}:{number}", cause=cause,
             remedy="restore the line from a backup, or take it out",
         ) from error  # fmt: skip
+
+
+def _parsed(line: bytes) -> Forecast:
+    raw: dict[str, Any] = json.loads(line)
+    made_on, facts_to = date.fromisoformat(raw.pop("made_on")), date.fromisoformat(raw.pop("facts_to"))
+    for name in _TEXTS:
+        if not isinstance(raw.setdefault(name, "") if name == "basis" else raw[name], str):
+            raise TypeError(f"{name} is not a text")
+    for name in _FIGURES:
+        raw[name] = _figure(name, raw[name])
+    level = _figure("level", raw.pop("level"))
+    if level is None or not 0 < level < 1:
+        raise ValueError("level is not a share between 0 and 1")
+    if type(raw["age"]) is not int or not 0 <= raw["age"] <= _OLDEST:
+        raise ValueError("age is not a number of months")
+    if raw["cohort"] and not _MONTH.fullmatch(raw["cohort"]):
+        raise ValueError("cohort is not a month such as 2024-03")
+    return Forecast(made_on, facts_to, level=level, **raw)
 
 
 def _figure(name: str, value: object) -> float | None:

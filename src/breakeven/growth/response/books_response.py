@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,9 +13,11 @@ from numpy.typing import NDArray
 
 from breakeven.account.channel_series import UNATTRIBUTED, ChannelSeries, channel_series
 from breakeven.account.metrics import Missing
+from breakeven.errors import InputError
 from breakeven.growth.response.calibration import (
     EXPERIMENTS,
     RIVALS,
+    Experiment,
     calibrations_of,
     read_experiments,
     read_rivals,
@@ -24,6 +27,7 @@ from breakeven.growth.response.curve import ResponseCurve
 from breakeven.growth.response.fit import Response, fit_attributed
 from breakeven.growth.response.identified import judged, moved_together
 from breakeven.growth.response.observed import Grain, Observed
+from breakeven.pricing.fx import NoRate
 
 if TYPE_CHECKING:
     from breakeven.account.account import Account
@@ -77,6 +81,7 @@ def observed_channels(
     series = series_of(account, grain)
     folder = account.books.folder
     run = read_experiments(path) if (path := _file(experiments, folder / EXPERIMENTS)) else []
+    run = [_in_currency(account, one) for one in run]
     bids = read_rivals(path) if (path := _file(rivals, folder / RIVALS)) else {}
     found: list[Observed] = []
     for channel in series.channels:
@@ -100,6 +105,20 @@ def series_of(account: Account, grain: Grain | None = None) -> ChannelSeries:
         return channel_series(account, grain)
     weeks = channel_series(account, "week")
     return weeks if len(weeks.periods) >= WEEKS_ENOUGH else channel_series(account, "month")
+
+
+def _in_currency(account: Account, one: Experiment) -> Experiment:
+    """An experiment's spend, stated in the books' currency, in the account's."""
+    own = account.books.settings.currency
+    if own == account.currency:
+        return one
+    amount = account.converter.on_day(Fraction(one.spend_change), own, one.period.first)
+    if isinstance(amount, NoRate):
+        raise InputError(
+            f"the spend of an experiment has no exchange rate to {account.currency}",
+            remedy="ask in the books' own currency",
+        )
+    return replace(one, spend_change=float(amount))
 
 
 def _file(named: Path | None, usual: Path) -> Path | None:

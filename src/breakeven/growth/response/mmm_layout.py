@@ -135,12 +135,13 @@ def layout_of(
         columns[channel.channel] = next(
             name for name in (plain, *(f"{plain}_{n}" for n in range(2, 10_000))) if name not in taken
         )
+    known = _known(channels, outcome)
     return Layout(
         channels[0].period,
         currency,
         columns,
-        {one.channel: float(np.nanmax(one.spend)) for one in channels},
-        float(np.nanmax(outcome)),
+        {one.channel: float(one.spend[known].max()) for one in channels},
+        float(outcome[known].max()),
         {one.channel: one.range for one in channels},
         {one.channel: one.today for one in channels},
         saturation,
@@ -153,9 +154,7 @@ def write_layout(
     """Write the data (`path`, CSV) and what it is (`path` with .json); how many periods. Periods that are not
     known whole are left out. Column `t` counts periods: a trend as a control.
     """
-    known = np.isfinite(outcome)
-    for channel in channels:
-        known &= np.isfinite(channel.spend)
+    known = _known(channels, outcome)
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["date", "y", *layout.columns.values(), "t"])
@@ -165,6 +164,11 @@ def write_layout(
     text = json.dumps(layout.document(), ensure_ascii=False, indent=2, allow_nan=False)
     path.with_suffix(".json").write_text(text + "\n", "utf-8")
     return int(known.sum())
+
+
+def _known(channels: Sequence[Observed], outcome: Floats) -> NDArray[np.bool_]:
+    """The periods that are written: what a fit scales by is their maxima."""
+    return np.all([np.isfinite(outcome), *(np.isfinite(channel.spend) for channel in channels)], axis=0)
 
 
 def read_posterior(path: Path, layout: Layout, *, draws: int = 400, seed: int = 1) -> list[ResponseCurve]:
@@ -230,8 +234,8 @@ def nearest_hill(ceiling: Floats, half: Floats, top: float) -> tuple[Floats, Flo
     """The Hill curves nearest to ceiling · tanh(atanh(1/2) · x / half) from 0 to `top`: (draw,) each.
 
     How near depends only on top / half, so it is worked out on a grid of that and read off in between. The
-    curves differ by at most 2.5 % of the users at `top` while that is up to four halves, 5 % at eight, 9 % far
-    beyond. Fast saturation reads as a shape above 1: an S-curve that is not one at small spends.
+    curves differ by at most 2.5 % of the users at `top` while that is up to four halves, 5 % at eight, 9 %
+    far beyond. Fast saturation reads as a shape above 1: an S-curve that is not one at small spends.
 
     >>> found = nearest_hill(np.array([100.0]), np.array([1.0]), 2.0)
     >>> [round(float(value[0]), 2) for value in found]

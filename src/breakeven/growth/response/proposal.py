@@ -17,7 +17,7 @@ import scipy.stats
 from breakeven.growth.interval import Interval
 from breakeven.growth.response.fit import Response
 
-Kind = Literal["alternate", "switch_off", "geo_holdout"]
+Kind = Literal["alternate", "switch_off", "geo_holdout", "switch_on"]
 
 MOST_PERIODS = {"week": 26, "month": 12}
 _WITHIN = 0.25
@@ -55,8 +55,10 @@ class Proposal:
             f"{_EACH[self.period][0]},",
             "switch_off": f"switch {self.channel} off",
             "geo_holdout": f"switch {self.channel} off in half of the market",
+            "switch_on": f"spend on {self.channel} again, as in the periods when it did,",
         }[self.kind]
         money = f" and saves {-self.extra_spend:,.0f} of spend" if self.extra_spend < 0 else ""
+        money += f" and {self.extra_spend:,.0f} of spend" if self.extra_spend > 0 else ""
         enough = "" if self.is_enough else "; even that would leave it unclear"
         lost = f"{self.lost_users.value:,.0f}"
         return (
@@ -71,8 +73,10 @@ class Proposal:
             "alternate": f"{_EACH[self.period][1]}交替以当前支出的 0.5 倍与 1.5 倍投放 {self.channel}，",
             "switch_off": f"停投 {self.channel} ",
             "geo_holdout": f"在一半市场停投 {self.channel} ",
+            "switch_on": f"按以往的投放水平恢复投放 {self.channel}，",
         }[self.kind]
         money = f"，节省支出 {-self.extra_spend:,.0f}" if self.extra_spend < 0 else ""
+        money += f"，支出 {self.extra_spend:,.0f}" if self.extra_spend > 0 else ""
         enough = "" if self.is_enough else "；即便如此仍难以分辨"
         lost = f"{self.lost_users.value:,.0f}"
         return (
@@ -84,8 +88,10 @@ class Proposal:
 def proposals(response: Response) -> tuple[Proposal, ...]:
     """The experiments that could settle a channel's curve, the one that loses fewest users first.
 
-    Only those long enough, where there are any.
+    Those long enough come first. A channel that is switched off already can only be switched on.
     """
+    if not response.curve.today:
+        return (switch_on(response),)
     found = [alternate(response), switch_off(response), geo_holdout(response)]
     return tuple(sorted(found, key=lambda one: (not one.is_enough, one.lost_users.value)))
 
@@ -115,6 +121,17 @@ def switch_off(response: Response) -> Proposal:
         return response.noise * float(np.sqrt(n + n * n / max(response.periods, 1)))
 
     return _planned(response, "switch_off", float(np.median(users)), error, users, extra_spend=-x)
+
+
+def switch_on(response: Response) -> Proposal:
+    """The usual spend on a channel that has none today."""
+    x = response.typical_spend
+    users = response.curve.users(x)
+
+    def error(n: int) -> float:
+        return response.noise * float(np.sqrt(n + n * n / max(response.periods, 1)))
+
+    return _planned(response, "switch_on", float(np.median(users)), error, 0.0 * users, extra_spend=x)
 
 
 def geo_holdout(response: Response) -> Proposal:

@@ -17,7 +17,7 @@ from breakeven.account.metrics import Missing
 from breakeven.growth import maximum_likelihood
 from breakeven.growth.cells import CONTRACT_COLUMNS, VISIT_COLUMNS, Cells
 from breakeven.growth.maximum_likelihood import Fit, Floats, Scale, from_free, to_free
-from breakeven.growth.survival.scoring import ascend
+from breakeven.growth.survival.scoring import State, ascend
 
 _DIFFERENCE = 1e-5
 
@@ -89,16 +89,22 @@ class SurvivalModel:
 
     def starts(self, cells: Cells) -> list[Floats]:
         """Where the search begins: already near the best, of several guesses."""
+        return [from_free(self._highest(cells)[0], tuple(self.parameters.values()))]
+
+    def _highest(self, cells: Cells) -> tuple[Floats, State]:
+        """The best point reached from all guesses, on the free scale, and how the search ended there."""
         at_risk, lost = life_table(cells)
-        scales = tuple(self.parameters.values())
-        with np.errstate(divide="ignore"):
-            kept = np.exp(np.sum(np.log1p(-0.999 * lost / np.maximum(at_risk, 1.0))))
+        kept = np.exp(np.sum(np.log1p(-0.999 * lost / np.maximum(at_risk, 1.0))))
         guesses = np.concatenate(self.guesses(np.array([mean_loss(cells)]), np.clip([kept], 1e-3, 0.999)))
         rows = (len(guesses), len(lost))
-        found, value, _ = ascend(
-            self, np.broadcast_to(at_risk, rows), np.broadcast_to(lost, rows), to_free(guesses, scales)
+        found, value, states = ascend(
+            self,
+            np.broadcast_to(at_risk, rows),
+            np.broadcast_to(lost, rows),
+            to_free(guesses, tuple(self.parameters.values())),
         )
-        return [from_free(found[int(value.argmax())], scales)]
+        best = int(value.argmax())
+        return found[best], State(int(states[best]))
 
     def edge(self, parameter: str, *, is_high: bool) -> Missing | None:
         """What it means when a parameter runs away; None where there is nothing more to say."""
@@ -132,7 +138,18 @@ class SurvivalModel:
         if lost[0] == at_risk[0]:
             return ALL_LOST_AT_ONCE
         seen, needed = int((at_risk > 0).sum()), len(self.parameters)
-        return too_few_ages(self.name, seen, needed) if seen < needed else None
+        if seen < needed:
+            return too_few_ages(self.name, seen, needed)
+        return self._running_away(cells)
+
+    def _running_away(self, cells: Cells) -> Missing | None:
+        """The reason when the likelihood only grows towards an edge of the model."""
+        free, state = self._highest(cells)
+        if state != State.RUNS_AWAY:
+            return None
+        far = int(np.abs(free).argmax())
+        name, is_high = list(self.parameters)[far], bool(free[far] > 0)
+        return self.edge(name, is_high=is_high) or maximum_likelihood.runs_away(name, is_high=is_high)
 
     def fit(self, cells: Cells) -> Fit | Missing:
         """The most likely parameters, or why there are none."""

@@ -11,14 +11,14 @@ not by likelihood.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from breakeven.account.metrics import Missing
 from breakeven.growth.cells import Cells
-from breakeven.growth.maximum_likelihood import Fit, Floats, Scale
-from breakeven.growth.survival.curve import SurvivalModel, life_table
+from breakeven.growth.maximum_likelihood import NO_CUSTOMERS, Fit, Floats, Scale
+from breakeven.growth.survival.curve import SurvivalModel, life_table, too_few_ages
 
 
 @dataclass(frozen=True)
@@ -52,19 +52,31 @@ class StraightLine(SurvivalModel):
         return [np.stack([1 - loss, 1 - loss], axis=-1)]
 
     def fit(self, cells: Cells) -> Fit | Missing:
-        """The line of least squares; its errors are those of the likelihood's curvature, for comparison."""
-        likely = super().fit(cells)
-        if isinstance(likely, Missing):
-            return likely
+        """The line of least squares; its errors are those of the two loss rates, for comparison."""
+        refused = NO_CUSTOMERS if cells.size == 0 else self.refusal(cells)
+        if refused is not None:
+            return refused
         at_risk, lost = life_table(cells)
         seen = (at_risk > 0) & (at_risk > lost)
         share = np.cumsum(np.log1p(-lost[seen] / at_risk[seen]))
         if len(share) < len(self.parameters):
-            return likely
+            return too_few_ages(self.name, len(share), len(self.parameters))
         steepness, level = np.polyfit(np.arange(len(share)), share, 1)
-        estimate = np.clip(np.exp([level, steepness]), 1e-9, 1 - 1e-9)
-        log_likelihood = float(cells.counts @ self.log_likelihoods(estimate, cells))
-        return replace(likely, estimate=estimate, log_likelihood=log_likelihood)
+        estimate = np.clip(np.exp([level, steepness]), _NOTHING, 1 - _NOTHING)
+        chances = estimate * (1 - estimate) * np.array([at_risk[0], at_risk[1:].sum()])
+        return Fit(
+            self.name,
+            dict(self.parameters),
+            estimate,
+            float(np.add.reduce(cells.counts * self.log_likelihoods(estimate, cells))),
+            np.diag(1 / np.maximum(chances, _NOTHING)),
+            cells.size,
+        )
+
+    def _running_away(self, cells: Cells) -> Missing | None:
+        """Nothing lost in the first period, or after it, is a line like any other."""
+        del cells
 
 
+_NOTHING = 1e-9
 STRAIGHT_LINE = StraightLine()

@@ -158,6 +158,14 @@ class BetaGeometric:
         recency = np.where(repeats > 0, np.rint(share * watched), 0).astype(np.int64)
         return Cells.group(VISIT_COLUMNS, np.stack([repeats, recency, watched], axis=1))
 
+    def further(self, parameters: Floats, cells: Cells, horizon: float, random: np.random.Generator) -> Whole:
+        """One possible future of every customer: visits within a horizon, cell after cell: (customer,)."""
+        here = (*self._from_here(parameters, cells), self.alive(parameters, cells))
+        r, alpha, a, b, alive = (np.repeat(one + np.zeros(len(cells.counts)), cells.counts) for one in here)
+        would = random.poisson(random.gamma(r, 1.0 / alpha) * self._periods(horizon))
+        stops = random.geometric(np.maximum(random.beta(a, b), 1e-12))
+        return np.where(random.random(len(alive)) < alive, np.minimum(would, stops), 0)
+
     def _log_odds_at_once(self, a: float | Floats, b: float | Floats, repeats: Floats) -> Floats:
         """The logarithm of how much likelier gone than still there, right after the last visit."""
         odds = np.log(a) - np.log(self._last_chance(b, repeats))

@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike
 from breakeven.account.metrics import Missing
 from breakeven.growth.cells import VISIT_COLUMNS, Cells
 from breakeven.growth.model import Floats, Scale
-from breakeven.growth.visits.rising import log_rising, rising_slope
+from breakeven.growth.visits.rising import Whole, log_rising, rising_slope
 from breakeven.growth.visits.suitability import check_visits, refuse_visits
 
 OPPORTUNITY_COLUMNS = ("repeats", "recency", "opportunities")
@@ -156,6 +156,14 @@ class BgBb:
             repeats += taken
             recency[taken] = opportunity
         return Cells.group(OPPORTUNITY_COLUMNS, np.stack([repeats, recency, watched], axis=1))
+
+    def further(self, parameters: Floats, cells: Cells, horizon: float, random: np.random.Generator) -> Whole:
+        """One possible future of every customer: visits within a horizon, cell after cell: (customer,)."""
+        here = (*self._from_here(parameters, cells), self.alive(parameters, cells))
+        alpha, beta, gamma, delta, alive = (np.repeat(one, cells.counts) for one in here)
+        stops = random.geometric(np.maximum(random.beta(gamma, delta), 1e-12))
+        visits = random.binomial(np.minimum(stops - 1, int(horizon)), random.beta(alpha, beta))
+        return np.where(random.random(len(alive)) < alive, visits, 0)
 
     def _from_here(self, parameters: Floats, cells: Cells) -> tuple[Floats, Floats, Floats, Floats]:
         """The parameters of a customer of each cell who is still there."""

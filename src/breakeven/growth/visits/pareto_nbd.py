@@ -23,7 +23,7 @@ from breakeven.account.metrics import Missing
 from breakeven.growth.cells import VISIT_COLUMNS, Cells
 from breakeven.growth.model import Floats, Scale
 from breakeven.growth.visits.leaving import NODES, WEIGHTS, over_leaving, until_leaving
-from breakeven.growth.visits.rising import log_rising, rising_slope
+from breakeven.growth.visits.rising import Whole, log_rising, rising_slope
 from breakeven.growth.visits.suitability import check_visits, doubt_visits, refuse_visits
 
 _EDGES = {
@@ -158,6 +158,15 @@ class ParetoNbd:
         last = stay * random.beta(np.maximum(repeats, 1), 1.0)
         recency = np.where(repeats > 0, np.rint(last * self.days_per_period), 0).astype(np.int64)
         return Cells.group(VISIT_COLUMNS, np.stack([repeats, np.minimum(recency, watched), watched], axis=1))
+
+    def further(self, parameters: Floats, cells: Cells, horizon: float, random: np.random.Generator) -> Whole:
+        """One possible future of every customer: visits within a horizon, cell after cell: (customer,)."""
+        here = (*self._from_here(parameters, cells), self.alive(parameters, cells))
+        r, alpha, s, beta, alive = (np.repeat(one, cells.counts) for one in here)
+        leaving = np.maximum(random.gamma(s, 1.0 / beta), 1e-300)
+        stay = np.minimum(random.exponential(1.0, len(alive)) / leaving, horizon / self.days_per_period)
+        visits = random.poisson(random.gamma(r, 1.0 / alpha) * stay)
+        return np.where(random.random(len(alive)) < alive, visits, 0)
 
     def _stayed_and_left(
         self, r: float, alpha: float, s: float, beta: float, cells: Cells

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from breakeven.growth.cells import Cells
 from breakeven.growth.model import Floats
@@ -29,6 +29,16 @@ class VisitModel(Protocol):
 
     def conditional_repeats(self, parameters: Floats, cells: Cells, horizon: float) -> Floats:
         """Further visits of a customer of each cell."""
+        ...
+
+    def further(
+        self, parameters: Floats, cells: Cells, horizon: float, random: np.random.Generator
+    ) -> NDArray[np.int64]:
+        """One possible future of every customer."""
+        ...
+
+    def gradients(self, parameters: Floats, cells: Cells) -> Floats:
+        """Derivatives of the log-likelihoods: (parameter, cell)."""
         ...
 
 

@@ -152,11 +152,14 @@ def plan_table(currency: str, plan: Plan, plannable: Plannable, months: float) -
         Column("cac_plan", Label("Average CAC planned", "方案平均获客成本"), per_user),
         Column("marginal_cac_today", Label("Marginal CAC today", "现有边际获客成本"), per_user),
         Column("marginal_cac_plan", Label("Marginal CAC planned", "方案边际获客成本"), per_user),
+        Column("value_per_user", Label("Value of a new user", "新用户价值"), per_user),
         Column("return_today", Label("Last unit brings today", "现有最后一单位的回报"), per_yuan),
         Column("return_plan", Label("Last unit brings in the plan", "方案最后一单位的回报"), per_yuan),
         Column("binds", Label("Held by", "受限于"), words=BINDS),
         Column("extrapolated", Label("On extrapolated curve", "位于外推曲线"), "ratio"),
     )
+    if plan.objective == "users":
+        columns = tuple(column for column in columns if column.key != "value_per_user")
     note = Label(
         "Users and costs per user are modelled by the response curves. Today is the last whole month, for as "
         "long as the plan. Extrapolated: money above the most, or below the least, that was ever observed.",
@@ -172,7 +175,7 @@ def _plan_row(currency: str, per_yuan: str, line: PlanLine) -> dict[str, Value]:
     def over(money: float, users: float) -> Value:
         return modelled(money / users if users > 0 and math.isfinite(users) else None, per_user)
 
-    return {
+    row: dict[str, Value] = {
         "channel": line.channel,
         "today": modelled(line.today, currency),
         "plan": modelled(line.spend, currency),
@@ -183,11 +186,15 @@ def _plan_row(currency: str, per_yuan: str, line: PlanLine) -> dict[str, Value]:
         "cac_plan": over(line.spend, line.users),
         "marginal_cac_today": over(1.0, line.marginal_users_today),
         "marginal_cac_plan": over(1.0, line.marginal_users),
+        "value_per_user": modelled(line.worth, per_user),
         "return_today": modelled(line.return_today, per_yuan),
         "return_plan": modelled(line.return_there, per_yuan),
         "binds": line.binds,
         "extrapolated": modelled(line.extrapolated / line.spend if line.spend > 0 else 0.0, "ratio"),
     }
+    if per_yuan.startswith("users"):
+        del row["value_per_user"]
+    return row
 
 
 def _return_unit(currency: str, objective: Objective) -> str:

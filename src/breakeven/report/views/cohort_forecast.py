@@ -57,7 +57,7 @@ def cohort_forecast_view(
     told = forecasts_of(account, by_channels=by_channels, only=only, horizon=horizon)
     if not told:
         warning = Warning("no_forecast", Label(NO_COHORTS.en, NO_COHORTS.zh))
-        return View("cohort_forecast", title, replace(head, warnings=(*head.warnings, warning)), ())
+        return View("cohort-forecast", title, replace(head, warnings=(*head.warnings, warning)), ())
     warnings = list(head.warnings)
     for one in told:
         if one.bands is None:
@@ -79,7 +79,7 @@ def cohort_forecast_view(
     )
     rows = (*_long_rows(told, months), *({"table": "backtest", **row} for row in tables[2].rows))
     facts: dict[str, Value] = {"horizon_months": horizon, "facts_to": told[0].triangle.facts_to.isoformat()}
-    return View("cohort_forecast", title, replace(head, warnings=tuple(warnings)), tables, rows, facts)
+    return View("cohort-forecast", title, replace(head, warnings=tuple(warnings)), tables, rows, facts)
 
 
 def forecasts_of(

@@ -8,17 +8,18 @@ from decimal import Decimal
 import numpy as np
 
 from breakeven.account.account import Account
+from breakeven.account.acquisition import by_channel
 from breakeven.account.metrics import Missing
-from breakeven.errors import UsageError
+from breakeven.account.payback import cohorts
 from breakeven.growth.books_value import DISCOUNT_RATE, DRAWS, HORIZON_MONTHS, SEED, By, Values, values_of
 from breakeven.growth.forecasts_kept import keep_values
 from breakeven.growth.interval import LEVEL
-from breakeven.growth.survivor_cost import SurvivorCost, Use, survivor_costs, understated
-from breakeven.growth.triangle import Triangle
+from breakeven.growth.triangle import UNATTRIBUTED
 from breakeven.growth.unit_cost_path import UnitCostPath
 from breakeven.growth.value import Value as UserValue
 from breakeven.report.view_model import Column, Label, Table, Value, View, Warning  # noqa: A004 - the envelope's word
 from breakeven.report.views.parts import envelope, shown
+from breakeven.report.views.survivors import survivor_table
 from breakeven.report.views.value_cells import basis_column, basis_of, figure, named, naming
 
 LINE_WORDS = {
@@ -29,12 +30,7 @@ LINE_WORDS = {
     "serving_free": Label("Serving, free use", "推理成本（免费使用）"),
     "contribution": Label("Contribution", "贡献"),
 }
-USES: dict[Use, Label] = {
-    "paying": Label("paid use, per payer", "付费使用（每付费用户）"),
-    "free": Label("free use, per active non-payer", "免费使用（每活跃未付费用户）"),
-}
 NEEDS = ("acquisitions", "activity", "usage", "payments")
-_ALL_AGES = "all"
 
 
 def ltv_view(
@@ -49,11 +45,12 @@ def ltv_view(
     draws: int = DRAWS,
     seed: int = SEED,
 ) -> View:
-    """The contribution LTV of acquired users, its lines, a user won next, and what serving who stays costs."""
+    """The contribution LTV of acquired users, its lines, a user won next, and what those who stay use."""
     account.facts  # noqa: B018
+    percent = f"{(discount_rate * 100).normalize():f}%"
     title = Label(
-        f"{horizon_months}-month contribution LTV, discounted {discount_rate * 100:f}%/year, {LEVEL:.0%} interval",
-        f"{horizon_months} 个月贡献 LTV，年折现率 {discount_rate * 100:f}%，{LEVEL:.0%} 区间",
+        f"{horizon_months}-month contribution LTV, discounted {percent}/year, {LEVEL:.0%} interval",
+        f"{horizon_months} 个月贡献 LTV，年折现率 {percent}，{LEVEL:.0%} 区间",
     )
     found = values_of(
         account, by, horizon_months=horizon_months, discount_rate=float(discount_rate),
@@ -74,17 +71,13 @@ def ltv_view(
     following = [one for name, one in found.next_users.items() if not only or name in only]
     if following:
         tables.append(next_table(following, found, account.currency))
-    tables += [survivor_table(found, only, account.currency), unit_cost_table(found)]
-    warnings = (*head.warnings, *remarks(found, shown_rows))
+    tables += [*survivor_tables(account, only), unit_cost_table(found)]
+    warnings = (*head.warnings, *remarks(found, shown_rows), *idle_spend(account))
     return View("ltv", title, replace(head, warnings=warnings), tuple(tables))
 
 
 def chosen_rows(found: Values, only: tuple[str, ...], months: tuple[str, ...]) -> list[UserValue]:
-    """Rows of some channels or some cohorts only, when named. Raises `UsageError` where rows have no channel."""
-    if only and found.by in ("all", "cohort"):
-        raise UsageError("these rows are of all channels", remedy="add --by channel, or leave --channel out")
-    if months and found.by in ("all", "channel"):
-        raise UsageError("these rows are of all cohorts", remedy="add --by cohort, or leave --cohort out")
+    """Rows of some channels or some cohorts only, when named; a row of all of them is neither."""
     return [
         row
         for row in found.rows
@@ -161,7 +154,7 @@ def line_table(values: list[UserValue], by: str, currency: str, *, has_total: bo
         ),
         rows,
         note=Label(
-            "Free use: on days without a paid service. Where nothing is forecast, the measured part is shown.",
+            "Free use: on days without a paid service. Rows without a forecast show what is measured.",
             "免费使用：没有付费服务的日子里的使用。不作预测的行只列已实现部分。",
         ),
         emphasis=frozenset({len(rows) - 1}) if has_total else frozenset(),
@@ -212,58 +205,11 @@ def next_table(values: list[UserValue], found: Values, currency: str) -> Table:
     )
 
 
-def survivor_table(found: Values, only: tuple[str, ...], currency: str) -> Table:
-    """How much survivors cost: the ledger's cost by age against survivors times an average user's cost."""
-    parts = [one for name, one in found.prospects.constant.items() if not only or name in only]
-    rows: list[dict[str, Value]] = []
-    for use in USES:
-        costs = survivor_costs(Triangle.merge(parts), use) if parts else []
-        rows += [_survivor_row(one, currency) for one in costs]
-        if costs:
-            rows.append(
-                {
-                    "use": use,
-                    "age": _ALL_AGES,
-                    "cohorts": None,
-                    "users": None,
-                    "actual": figure(sum(one.actual for one in costs), currency),
-                    "independent": figure(sum(one.independent for one in costs), currency),
-                    "ratio": figure(1.0 + understated(costs), "multiple"),
-                }
-            )
-    return Table(
-        "survivors",
-        Label("How much who stays costs", "留下的用户贵多少"),
-        (
-            Column("use", Label("Use", "使用"), words={str(use): words for use, words in USES.items()}),
-            Column("age", Label("Age", "月龄"), words={_ALL_AGES: Label("all ages", "全部月龄")}),
-            Column("cohorts", Label("Cohorts", "同期群数"), "count"),
-            Column("users", Label("Users there", "留下的人数"), "users"),
-            Column("actual", Label("Cost in the ledger", "账面成本"), currency),
-            Column("independent", Label("If use and staying were independent", "若用量与留存无关"), currency),
-            Column("ratio", Label("Times", "倍数"), "multiple"),
-        ),
-        tuple(rows),
-        note=Label(
-            "Measured, at today's unit cost. Independent: users there times the same cohorts' cost a user in "
-            "their first full month (M+1). Above 1, who stays uses more than the average user did.",
-            "已实现，按当前单位成本。若无关：留下的人数乘以同一批同期群首个完整月（第1月）的人均成本。"
-            "大于 1 表示留下的用户比平均用户用得更多。",
-        ),
-        emphasis=frozenset(k for k, row in enumerate(rows) if row["age"] == _ALL_AGES),
-    )
-
-
-def _survivor_row(one: SurvivorCost, currency: str) -> dict[str, Value]:
-    return {
-        "use": one.use,
-        "age": f"M+{one.age}",
-        "cohorts": one.cohorts,
-        "users": figure(one.users, "users"),
-        "actual": figure(one.actual, currency),
-        "independent": figure(one.independent, currency),
-        "ratio": figure(one.ratio, "multiple"),
-    }
+def survivor_tables(account: Account, only: tuple[str, ...]) -> list[Table]:
+    """How much survivors cost against an average user, measured: of all who are active, and of payers."""
+    split = cohorts(account, by_channels=bool(only))
+    found = [one for one in split if not only or one.key.channel in only]
+    return [survivor_table(account, found), survivor_table(account, found, payers_only=True)]
 
 
 def unit_cost_table(found: Values) -> Table:
@@ -295,6 +241,23 @@ def unit_cost_table(found: Values) -> Table:
             "预测采用当前单位成本；自假设月份起乘以其系数。",
         ),
     )
+
+
+def idle_spend(account: Account) -> list[Warning]:
+    """Channels that cost something and brought nobody: their spend is in no row's CAC."""
+    idle = [line for line in by_channel(account) if line.spend and not line.new_users]
+    if not idle:
+        return []
+    names = ", ".join(f"{line.name or UNATTRIBUTED} {line.spend:,.2f} {account.currency}" for line in idle)
+    return [
+        Warning(
+            "spend_without_users",
+            Label(
+                f"spend that brought no users, in no row's CAC: {names}",
+                f"没有带来用户的支出，未计入任何一行的获客成本：{names}",
+            ),
+        )
+    ]
 
 
 def remarks(found: Values, rows: list[UserValue]) -> list[Warning]:

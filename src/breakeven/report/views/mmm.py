@@ -18,9 +18,9 @@ from breakeven.report.view_model import Column, Envelope, Label, Table, Value, V
 from breakeven.report.views.parts import envelope
 from breakeven.report.views.response import curve_table, modelled, point_table
 
-
 _NOTE = Label(
-    f"As fitted elsewhere; bounds hold {LEVEL:.0%} of its draws. Nothing here says whether its data determine it.",
+    f"As fitted elsewhere; bounds hold {LEVEL:.0%} of its draws. "
+    "Nothing here says whether its data determine it.",
     f"按外部拟合结果；区间覆盖其抽样的 {LEVEL:.0%}。此处不判断其数据是否足以确定曲线。",
 )
 

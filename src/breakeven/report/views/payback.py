@@ -1,4 +1,4 @@
-"""When users pay back what they cost to win: the month where the books show it, a band of months where not."""
+"""When users pay back what they cost to win: a month where the books show it, a band where not."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from breakeven.growth.payback import Payback, month_after, payback_of
 from breakeven.growth.unit_cost_path import UnitCostPath
 from breakeven.growth.value import Value as UserValue
 from breakeven.report.view_model import Column, Label, Table, Value, View, Warning  # noqa: A004 - the envelope's word
-from breakeven.report.views.ltv import NEEDS, chosen_rows, remarks, unit_cost_table
+from breakeven.report.views.ltv import NEEDS, chosen_rows, idle_spend, remarks, unit_cost_table
 from breakeven.report.views.parts import envelope
 from breakeven.report.views.value_cells import MEASURED, MODELLED, figure, named, naming
 
@@ -52,7 +52,7 @@ def payback_view(
     told = [(row, payback_of_row(found, row)) for row in rows]
     keep_paybacks(account, found, [(row, one) for row, one in told if not isinstance(one, Missing)])
     tables = (payback_table(told, by, account.currency, title), unit_cost_table(found))
-    warnings = (*head.warnings, *remarks(found, rows))
+    warnings = (*head.warnings, *remarks(found, rows), *idle_spend(account))
     return View("payback", title, replace(head, warnings=warnings), tables)
 
 
@@ -66,7 +66,7 @@ def payback_of_row(found: Values, row: UserValue) -> Payback | Missing:
 def payback_table(
     told: list[tuple[UserValue, Payback | Missing]], by: By, currency: str, title: Label
 ) -> Table:
-    """One row each: cost of winning a user, what came back so far, when the rest does, and how likely it is."""
+    """One row each: what a user cost to win, what came back so far, when the rest does, and how likely."""
     per_user = f"{currency}/user"
     dated = by in ("cohort", "both")
     bounds = {

@@ -12,11 +12,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from breakeven.account.account import Account
 from breakeven.account.metrics import Missing
+from breakeven.growth.books_value import value_per_new_user, values_of
 from breakeven.growth.interval import LEVEL, Interval
 from breakeven.growth.response.auction import is_assumed, stressed
 from breakeven.growth.response.books_response import fitted_responses
@@ -31,6 +33,7 @@ KINDS = {
     "alternate": Label("half and half more in turn", "减半与加半交替"),
     "switch_off": Label("switch off", "停投"),
     "geo_holdout": Label("switch off in half of the market", "半个市场停投"),
+    "switch_on": Label("spend again", "恢复投放"),
 }
 _CHANNEL = Label("Channel", "渠道")
 _PERIOD = {"week": Label("week", "周"), "month": Label("month", "月")}
@@ -47,7 +50,7 @@ def response_view(
     experiments: Path | None = None,
     rivals: Path | None = None,
     rivals_factor: float | None = None,
-    value_per_user: Decimal | None = None,
+    value_per_user: Decimal | Literal["ltv"] | None = None,
     points: bool = False,
 ) -> View:
     """What each channel's further spend brings. `points` adds the curves; `rivals_factor` stresses them
@@ -60,7 +63,8 @@ def response_view(
         if not only or name in only
     }
     curves = [one.curve for one in found.values() if not isinstance(one, Missing)]
-    tables = [curve_table(curves, account.currency, value_per_user=value_per_user)]
+    worths = None if value_per_user is None else _worths(account, curves, value_per_user)
+    tables = [curve_table(curves, account.currency, worths=worths)]
     if rivals_factor is not None:
         tables.append(stress_table(curves, account.currency, rivals_factor))
     tables.append(open_table(found, account.currency))
@@ -72,8 +76,9 @@ def response_view(
 
 
 def curve_table(
-    curves: list[ResponseCurve], currency: str, *, value_per_user: Decimal | None = None, note: Label | None = None
-) -> Table:
+    curves: list[ResponseCurve], currency: str, *, worths: Mapping[str, float] | None = None,
+    note: Label | None = None,
+) -> Table:  # fmt: skip
     """One row per channel: today's place on its curve, what users cost there, and what further ones cost."""
     per_user = f"{currency}/user"
     columns = [
@@ -89,12 +94,13 @@ def curve_table(
         Column("carry_over", Label("Carry-over", "延续"), "ratio"),
         Column("identified", Label("Identified", "可识别"), words=YES_NO),
     ]
-    if value_per_user is not None:
+    if worths is not None:
         columns += [
+            Column("value", Label("Value of a user", "用户价值"), per_user),
             Column("worth_spend", Label("Marginal CAC meets value at", "边际成本等于价值的支出"), currency),
             Column("worth_extrapolated", Label("Extrapolated", "外推"), words=YES_NO),
         ]
-    rows = tuple(_curve_row(curve, currency, value_per_user) for curve in curves)
+    rows = tuple(_curve_row(curve, currency, worths) for curve in curves)
     return Table(
         "responses",
         Label("Response today", "当前响应"),
@@ -110,9 +116,9 @@ def curve_table(
     )
 
 
-def _curve_row(curve: ResponseCurve, currency: str, value_per_user: Decimal | None) -> dict[str, Value]:
+def _curve_row(curve: ResponseCurve, currency: str, worths: Mapping[str, float] | None) -> dict[str, Value]:
     per_user = f"{currency}/user"
-    known = curve.not_identified is None
+    known = curve.not_identified is None and curve.today > 0
     marginal = _middle(curve.marginal_cost(curve.today))
     row: dict[str, Value] = {
         "channel": curve.channel,
@@ -125,13 +131,32 @@ def _curve_row(curve: ResponseCurve, currency: str, value_per_user: Decimal | No
         "cac_marginal_high": modelled(marginal.high, per_user) if known else None,
         "saturation": modelled(float(np.median(curve.users(curve.today) / curve.ceiling)), "ratio"),
         "carry_over": modelled(float(np.median(curve.carry_over)), "ratio"),
-        "identified": "yes" if known else "no",
+        "identified": _yes(curve.not_identified is None),
     }
-    if value_per_user is not None:
-        worth = worth_spend(curve, float(value_per_user)) if known else None
+    if worths is not None:
+        value = worths.get(curve.channel)
+        worth = worth_spend(curve, value) if curve.not_identified is None and value is not None else None
+        row["value"] = None if value is None else modelled(value, per_user)
         row["worth_spend"] = None if worth is None else modelled(worth, currency)
         row["worth_extrapolated"] = None if worth is None else _yes(curve.is_extrapolated(worth))
     return row
+
+
+def _worths(
+    account: Account, curves: list[ResponseCurve], value_per_user: Decimal | Literal["ltv"]
+) -> dict[str, float]:
+    """What a new user of each channel is worth: as said, or the margin lifetime value where that is known."""
+    if value_per_user != "ltv":
+        return {curve.channel: float(value_per_user) for curve in curves}
+    values = values_of(account, "channel")
+    if isinstance(values, Missing):
+        return {}
+    found: dict[str, float] = {}
+    for curve in curves:
+        value = value_per_new_user(account, curve.channel, values)
+        if not isinstance(value, Missing) and value.contribution is not None:
+            found[curve.channel] = value.contribution.value
+    return found
 
 
 def worth_spend(curve: ResponseCurve, value: float) -> float:
@@ -148,7 +173,7 @@ def stress_table(curves: list[ResponseCurve], currency: str, factor: float) -> T
     rows: list[dict[str, Value]] = []
     for curve in curves:
         harder = stressed(curve, factor)
-        known = curve.not_identified is None
+        known = curve.not_identified is None and curve.today > 0
         before, after = (_middle(one.marginal_cost(curve.today)) for one in (curve, harder))
         rows.append(
             {

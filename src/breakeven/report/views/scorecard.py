@@ -165,13 +165,17 @@ def _model(choice: Choice) -> Label:
 def kept_tables(card: Scorecard) -> list[Table]:
     """Kept forecasts whose month has come, the naive ones' error beside: a table for each kind and unit."""
     subjects = list(dict.fromkeys((score.kind, score.unit) for score in card.scores)) or [("", "ratio")]
-    return [
-        _kept_table(card, [score for score in card.scores if (score.kind, score.unit) == subject], *subject)
-        for subject in subjects
-    ]
+    tables: list[Table] = []
+    for subject in subjects:
+        scores = [score for score in card.scores if (score.kind, score.unit) == subject]
+        scores.sort(key=lambda score: score.model == NAIVE_NAME)  # beneath the models, which keep their order
+        tables.append(_kept_table(scores, card, *subject, is_last=subject == subjects[-1]))
+    return tables
 
 
-def _kept_table(card: Scorecard, scores: Sequence[KeptScore], kind: str, unit: str) -> Table:
+def _kept_table(
+    scores: Sequence[KeptScore], card: Scorecard, kind: str, unit: str, *, is_last: bool
+) -> Table:
     said = KINDS.get(kind, Label(kind, kind))
     gone = "; ".join(f"{n}: {why.en}" for why, n in card.unknown)
     gone_zh = "；".join(f"{n} 个：{why.zh}" for why, n in card.unknown)
@@ -193,7 +197,9 @@ def _kept_table(card: Scorecard, scores: Sequence[KeptScore], kind: str, unit: s
             Column("last", Label("Facts to, last", "最近依据日"), "day"),
         ),
         tuple(_kept_row(card, score) for score in scores),
-        note=Label(
+        note=None
+        if not is_last
+        else Label(
             f"{card.kept} forecasts are kept. What came is read from the books as they are now."
             + (f" Not to be scored: {gone}." if gone else ""),
             f"共保存 {card.kept} 个预测。实际值取自账簿当前的数据。"
@@ -203,7 +209,7 @@ def _kept_table(card: Scorecard, scores: Sequence[KeptScore], kind: str, unit: s
 
 
 def _kept_row(card: Scorecard, score: KeptScore) -> dict[str, Value]:
-    naive = card.beside(score, NAIVE_NAME)
+    naive = None if score.model == NAIVE_NAME else card.beside(score, NAIVE_NAME)
     return {
         "model": score.model,
         "horizon": score.horizon,

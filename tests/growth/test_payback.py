@@ -1,0 +1,243 @@
+"""Payback: the account's own month where it is measured, a band where not, and never a silent number."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from breakeven.account.account import Account, open_account
+from breakeven.account.metrics import Missing
+from breakeven.account.payback import cohorts
+from breakeven.cli.main import main
+from breakeven.growth.books_value import arranged, triangles_of, value_per_new_user, values_of
+from breakeven.growth.forecasts_kept import facts_to
+from breakeven.growth.payback import (
+    NO_SPEND_KNOWN,
+    NOTHING_SPENT,
+    Payback,
+    band_of,
+    month_after,
+    months_of,
+    payback_of,
+)
+from breakeven.growth.triangle import UNATTRIBUTED, Triangle
+from breakeven.growth.value import TOO_SHORT, Value
+from breakeven.ledger.books import open_books
+from breakeven.ledger.forecasts import kept_forecasts
+from breakeven.report.text import render_text
+from breakeven.report.views.ltv import ltv_view
+from breakeven.report.views.payback import payback_of_row, payback_view
+
+pytestmark = pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")
+DRAWS = 40
+
+
+def value(cumulative, spend: float, measured: int = 0, cohort: str = "2024-01", refusal=None) -> Value:
+    drawn = np.asarray(cumulative, dtype=float)
+    share = (np.arange(drawn.shape[1]) < measured).astype(float)
+    return Value(
+        "ads", cohort, 10.0, spend, drawn.shape[1], 0.0, {}, measured, cumulative=drawn, total=drawn[:, -1],
+        measured_share=share, refusal=refusal,
+    )  # fmt: skip
+
+
+def test_the_band_is_of_the_draws():
+    drawn = np.linspace(1, 4, 21)[:, None] * np.arange(1, 13)[None, :]
+    found = payback_of(value(drawn, 12.0))
+    assert isinstance(found, Payback)
+    assert (found.early, found.middle, found.late) == (4, 5, 9)
+    assert found.share == 1.0
+    assert not found.is_measured
+
+
+def test_not_within_the_horizon_is_an_answer():
+    drawn = np.repeat([[1.0, 1.5, 1.75]], 10, axis=0)
+    drawn[:2] *= 3
+    found = payback_of(value(drawn, 3.0))
+    assert isinstance(found, Payback)
+    assert (found.middle, found.late) == (None, None)
+    assert found.share == pytest.approx(0.2)
+
+
+def test_a_measured_crossing_is_exact_and_one_beyond_the_horizon_is_none():
+    drawn = np.ones((4, 6))
+    assert payback_of(value(drawn, 3.0, 6), 4) == Payback(6, 4, 4, 4, 1.0, is_measured=True)
+    assert payback_of(value(drawn, 3.0, 6), 9) == Payback(6, None, None, None, 0.0, is_measured=True)
+
+
+def test_a_month_the_books_do_not_show_is_never_said_to_be_measured():
+    """Floats round: a crossing in a month that is measured not to be one moves to the first that is not."""
+    found = payback_of(value([[2.0, 3.0, 4.0, 5.0]], 3.0, measured=3))
+    assert isinstance(found, Payback)
+    assert found.middle == 4
+
+
+@pytest.mark.parametrize(
+    ("spend", "refusal", "reason"),
+    [(np.nan, None, NO_SPEND_KNOWN), (0.0, None, NOTHING_SPENT), (3.0, TOO_SHORT, TOO_SHORT)],
+    ids=["spend not known", "nothing spent", "too short"],
+)
+def test_what_has_no_payback_says_why(spend, refusal, reason):
+    assert payback_of(value([[1.0]], spend, refusal=refusal)) == reason
+
+
+@given(st.lists(st.integers(1, 24) | st.just(np.inf), min_size=2, max_size=60))
+def test_a_band_lies_around_its_middle_and_holds_most_draws(months):
+    drawn = np.array(months, dtype=float)
+    early, middle, late = band_of(drawn)
+    assert early <= middle <= late
+    assert {early, middle, late} <= set(months)
+    inside = float(((drawn >= early) & (drawn <= late)).mean())
+    quantiles = np.quantile(drawn, [0.1, 0.9], method="inverted_cdf")
+    whole = float(((drawn >= quantiles[0]) & (drawn <= quantiles[1])).mean())
+    assert abs(inside - 0.8) <= abs(whole - 0.8) + 1e-12
+
+
+@given(st.lists(st.floats(-5, 5), min_size=1, max_size=12), st.floats(0.1, 20))
+def test_the_first_crossing_counts(steps, spend):
+    cumulative = np.cumsum(steps)
+    expected = next((k + 1.0 for k, level in enumerate(cumulative) if level >= spend), np.inf)
+    assert months_of(cumulative[None, :], spend)[0] == expected
+
+
+def test_months_are_counted_from_that_of_acquisition():
+    assert month_after(date(2024, 11, 1), 1) == date(2024, 11, 1)
+    assert month_after(date(2024, 11, 1), 14) == date(2025, 12, 1)
+    assert month_after(date(2024, 11, 1), None) is None
+
+
+# --- on books --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("value") / "books"
+    assert main(["generate", str(made), "--users", "400", "--months", "5", "--seed", "2"]) == 0
+    return made
+
+
+@pytest.fixture(scope="module")
+def account(folder: Path) -> Account:
+    return open_account(open_books(folder))
+
+
+def test_measured_payback_agrees_with_the_account(account: Account):
+    values = values_of(account, "both", horizon_months=8, draws=DRAWS)
+    assert not isinstance(values, Missing)
+    booked = {
+        (one.key.channel or UNATTRIBUTED, f"{one.key.month:%Y-%m}"): one
+        for one in cohorts(account, by_channels=True)
+    }
+    assert {(row.segment, row.cohort) for row in values.rows} == set(booked)
+    seen = 0
+    for row in values.rows:
+        months = booked[row.segment, row.cohort].payback_months
+        found = payback_of_row(values, row)
+        if isinstance(months, Decimal) and row.spend > 0:
+            assert isinstance(found, Payback)
+            assert (found.is_measured, found.middle) == (True, int(months))
+            seen += 1
+        elif isinstance(found, Payback):
+            assert found.middle is None or found.middle > row.measured_months
+    assert seen or all(isinstance(one.payback_months, Missing) or not one.spend for one in booked.values())
+
+
+def test_the_measured_part_is_the_account(account: Account):
+    values = values_of(account, "channel", horizon_months=8, discount_rate=0.0, draws=DRAWS)
+    assert not isinstance(values, Missing)
+    booked = cohorts(account, by_channels=True)
+    for row in values.rows:
+        mine = [one for one in booked if (one.key.channel or UNATTRIBUTED) == row.segment]
+        known = [at for one in mine for at in one.ages.values() if not at.is_partial]
+        assert row.measured_so_far * row.users == pytest.approx(float(sum(at.contribution for at in known)))
+        assert row.users == sum(one.users for one in mine)
+    assert sum(row.users for row in values.rows) == values.total.users
+
+
+def test_all_and_channels_are_the_same_users(account: Account):
+    whole, parts = Triangle.of(cohorts(account)), Triangle.merge(list(triangles_of(account).values()))
+    assert whole.users.sum() == parts.users.sum()
+    np.testing.assert_allclose(np.nansum(whole.contribution), np.nansum(parts.contribution))
+
+
+def test_a_new_user_of_a_channel_has_draws_and_an_unknown_channel_a_reason(account: Account):
+    values = values_of(account, "channel", draws=DRAWS)
+    assert not isinstance(values, Missing)
+    found = value_per_new_user(account, "organic", values)
+    assert isinstance(found, Value)
+    assert found.total.shape == (DRAWS,)
+    assert found.cumulative.shape == (DRAWS, 12)
+    assert isinstance(value_per_new_user(account, "nowhere", values), Missing)
+
+
+def test_what_is_shown_is_kept_once_and_a_mere_question_is_not(folder: Path, account: Account):
+    from breakeven.growth.unit_cost_path import UnitCostPath
+
+    ltv_view(account, by="cohort", draws=DRAWS, unit_cost_path=UnitCostPath.parse(["2030-01=0.5"]))
+    assert kept_forecasts(folder) == []
+    ltv_view(account, by="channel", draws=DRAWS)
+    payback_view(account, draws=DRAWS)
+    kept = kept_forecasts(folder)
+    assert {one.kind for one in kept} == {"ltv", "payback"}
+    values = values_of(account, draws=DRAWS)
+    assert not isinstance(values, Missing)
+    assert (
+        {one.facts_to for one in kept} == {facts_to(values)} == {account.buckets.span.end - date.resolution}
+    )
+    ltv_view(account, by="channel", draws=DRAWS)
+    assert len(kept_forecasts(folder)) == len(kept)
+    foretold = [one for one in kept if one.kind == "ltv"]
+    assert all(one.low is not None and one.value is not None and one.high is not None for one in foretold)
+    rows = {(row.segment, row.cohort): row for row in arranged(values.prospects, "both").rows}
+    first = foretold[0]
+    row = rows[first.segment, first.cohort]
+    assert first.value == pytest.approx(row.cumulative[:, first.age].mean(), rel=1e-6)
+
+
+def test_old_states_of_the_books_keep_nothing(folder: Path):
+    before = len(kept_forecasts(folder))
+    books = open_books(folder)
+    versions = books.at_versions(books.present_versions(), books.settings)
+    ltv_view(open_account(versions), by="both", draws=DRAWS, seed=99)
+    assert len(kept_forecasts(folder)) == before
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_both_languages_say_horizon_level_and_interval(account: Account, language):
+    text = render_text(ltv_view(account, by="channel", draws=DRAWS, horizon_months=6), language)
+    title = {"en": "6-month contribution LTV, discounted 10%/year, 80% interval",
+             "zh": "6 个月贡献 LTV，年折现率 10%，80% 区间"}[language]  # fmt: skip
+    assert title in text
+    assert "nan" not in text.lower().replace("finance", "")
+    assert "inf" not in text.lower().replace("inference", "")
+    payback = render_text(payback_view(account, by="both", draws=DRAWS), language)
+    assert {"en": "not within the horizon", "zh": "不在期限内"}[language] in payback
+
+
+def test_the_commands_answer_in_json(folder: Path, capsys: pytest.CaptureFixture[str]):
+    assert (
+        main(
+            ["ltv", str(folder), "--by", "channel", "--horizon", "6", "--unit-cost", "2025-01=0.5", "--json"]
+        )
+        == 0
+    )
+    said = json.loads(capsys.readouterr().out)
+    assert any(warning["code"] == "assumed_unit_cost" for warning in said["warnings"])
+    assert main(["payback", str(folder), "--by", "channel", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["rows"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--unit-cost", "soon=1"], ["--discount", "-1"], ["--channel", "organic"], ["--horizon", "0"]],
+    ids=["path", "discount", "filter of all", "horizon"],
+)
+def test_bad_use_is_refused(folder: Path, arguments, capsys):
+    assert main(["ltv", str(folder), *arguments]) == 2
