@@ -156,6 +156,7 @@ def test_a_cash_floor_without_known_cash(folder, run, monkeypatch):
         (("--at-least", "douyin"), "is not CHANNEL=AMOUNT"),
         (("--at-least", "douyin=1", "--at-least", "douyin=2"), "names douyin twice"),
         (("--at-most", "tv=1"), "there is no channel 'tv'"),
+        (("--capacity-users", "5", "--capacity-tokens", "5"), "several serving capacities"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -189,6 +190,42 @@ def test_offers_from_the_books_take_the_last_whole_month_and_name_what_is_left_o
     total = sum(float(offer.today or 0) for offer in found.offers) + sum(x for x, _ in found.outside.values())
     assert found.spend_today == pytest.approx(total)
     assert plannable(account, curves, worth, needs_value=False).offers[1].kept is None
+
+
+def test_the_load_of_a_new_user_is_that_of_the_busiest_day(folder):
+    import pyarrow.compute as pc
+
+    from breakeven.account.account import open_account
+    from breakeven.growth.budget_capacity import NO_USE, peak_load
+
+    account = open_account(open_books(folder))
+    load = peak_load(account, "requests", 99)
+    users, by_day = {}, {}
+    for row in account.rollups["acquisitions"].to_pylist():
+        users[row["channel"]] = users.get(row["channel"], 0) + row["users"]
+    for row in account.rollups["usage"].to_pylist():
+        if row["cohort"] is not None:
+            day = by_day.setdefault(row["day"], {})
+            day[row["channel"]] = day.get(row["channel"], 0) + row["requests"]
+    busiest = max(by_day.values(), key=lambda found: sum(found.values()))
+    assert load[""] == pytest.approx(sum(busiest.values()) / sum(users.values()))
+    big = max(users, key=users.get)
+    assert load[big] == pytest.approx(busiest[big] / users[big])
+    assert {name for name in load if name} == {name for name, count in users.items() if count >= 30}
+    assert peak_load(account, "tokens", 99)[""] > load[""]
+    account.rollups["usage"] = account.rollups["usage"].filter(pc.field("requests") < 0)
+    assert peak_load(account, "requests", 99) == NO_USE
+
+
+def test_a_capacity_in_requests_binds_in_requests(run, monkeypatch):
+    monkeypatch.setattr(view, "peak_load", lambda account, unit, months: {"douyin": 2.0, "": 1.0})
+    found = answer(run("--capacity-requests", "600", "--objective", "users", "--json"))
+    limits = {row["limit"]: row for row in found["rows"] if row["table"] == "limits"}
+    bound = limits["capacity"]
+    assert (bound["bound"], bound["used"], bound["unit"], bound["binds"]) == ("600", "600", "requests", "yes")
+    assert rows(found, "summary", "metric")["load_price"]["unit"] == "users/request"
+    plan = rows(found, "plan", "channel")
+    assert Decimal(plan["bilibili"]["plan"]) > Decimal(plan["douyin"]["plan"])
 
 
 @pytest.mark.slow

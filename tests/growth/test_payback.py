@@ -16,7 +16,8 @@ from breakeven.account.account import Account, open_account
 from breakeven.account.metrics import Missing
 from breakeven.account.payback import cohorts
 from breakeven.cli.main import main
-from breakeven.growth.books_value import arranged, triangles_of, value_per_new_user, values_of
+from breakeven.growth import activity
+from breakeven.growth.books_value import Values, arranged, triangles_of, value_per_new_user, values_of
 from breakeven.growth.forecasts_kept import facts_to
 from breakeven.growth.payback import (
     NO_SPEND_KNOWN,
@@ -116,6 +117,21 @@ def test_months_are_counted_from_that_of_acquisition():
 # --- on books --------------------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module", autouse=True)
+def few_curves():
+    """One curve and the naive one are as good as all for what is tested here, and sooner fitted."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(activity, "ACTIVITY_CURVES", activity.ACTIVITY_CURVES[:1])
+        yield
+
+
+@pytest.fixture(scope="module")
+def both(account: Account) -> Values:
+    found = values_of(account, "both", horizon_months=8, discount_rate=0.0, draws=DRAWS)
+    assert isinstance(found, Values)
+    return found
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("value") / "books"
@@ -128,9 +144,8 @@ def account(folder: Path) -> Account:
     return open_account(open_books(folder))
 
 
-def test_measured_payback_agrees_with_the_account(account: Account):
-    values = values_of(account, "both", horizon_months=8, draws=DRAWS)
-    assert not isinstance(values, Missing)
+def test_measured_payback_agrees_with_the_account(account: Account, both: Values):
+    values = both
     booked = {
         (one.key.channel or UNATTRIBUTED, f"{one.key.month:%Y-%m}"): one
         for one in cohorts(account, by_channels=True)
@@ -149,9 +164,8 @@ def test_measured_payback_agrees_with_the_account(account: Account):
     assert seen or all(isinstance(one.payback_months, Missing) or not one.spend for one in booked.values())
 
 
-def test_the_measured_part_is_the_account(account: Account):
-    values = values_of(account, "channel", horizon_months=8, discount_rate=0.0, draws=DRAWS)
-    assert not isinstance(values, Missing)
+def test_the_measured_part_is_the_account(account: Account, both: Values):
+    values = arranged(both.prospects, "channel")
     booked = cohorts(account, by_channels=True)
     for row in values.rows:
         mine = [one for one in booked if (one.key.channel or UNATTRIBUTED) == row.segment]
@@ -167,13 +181,12 @@ def test_all_and_channels_are_the_same_users(account: Account):
     np.testing.assert_allclose(np.nansum(whole.contribution), np.nansum(parts.contribution))
 
 
-def test_a_new_user_of_a_channel_has_draws_and_an_unknown_channel_a_reason(account: Account):
-    values = values_of(account, "channel", draws=DRAWS)
-    assert not isinstance(values, Missing)
+def test_a_new_user_of_a_channel_has_draws_and_an_unknown_channel_a_reason(account: Account, both: Values):
+    values = arranged(both.prospects, "channel")
     found = value_per_new_user(account, "organic", values)
     assert isinstance(found, Value)
     assert found.total.shape == (DRAWS,)
-    assert found.cumulative.shape == (DRAWS, 12)
+    assert found.cumulative.shape == (DRAWS, 8)
     assert isinstance(value_per_new_user(account, "nowhere", values), Missing)
 
 

@@ -33,9 +33,16 @@ DRAWS = 60
 MONTH = date(2024, 1, 1)
 
 
+_CHOSEN: dict[bytes, Choice] = {}
+
+
 def chosen(whole: Triangle) -> Choice:
-    exposed = np.where(whole.is_measured, whole.users[:, None], np.nan)
-    return choose(exposed, whole.active, ACTIVITY_CURVES[:1], draws=DRAWS)
+    """One curve is as good as all for what is tested here; the same triangle is fitted once."""
+    key = whole.active.tobytes() + whole.users.tobytes()
+    if key not in _CHOSEN:
+        exposed = np.where(whole.is_measured, whole.users[:, None], np.nan)
+        _CHOSEN[key] = choose(exposed, whole.active, ACTIVITY_CURVES[:1], draws=DRAWS)
+    return _CHOSEN[key]
 
 
 def drawn(books: dict[str, Triangle], index: dict[date, Decimal | Missing], **how) -> Prospects:

@@ -23,6 +23,7 @@ import pyarrow.compute
 import pyarrow.parquet as pq
 
 from breakeven.account.people import USERS, People
+from breakeven.account.visit_days import with_later_days
 from breakeven.account.visit_manifest import NOBODY, ORIGIN, ORIGINS, STATE, VISITS, VisitManifest
 from breakeven.ledger.store import StoredFile
 
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 pc: Any = pyarrow.compute
 """Arrow builds its compute functions when it is imported, so they have no static types."""
 
+_NOBODY_WON = pa.schema(
+    [("user_id", pa.string()), ("acquired_day", pa.date32()), ("origin", pa.int32())]
+).empty_table()
 _TOUCHED = pa.schema([("user_id", pa.string())])
 _MOST_TOUCHED = 0.5
 """Above this share of the users, counting all of them anew is no dearer."""
@@ -113,7 +117,8 @@ class VisitState:
         touched = self.engine.arrow(early.select("user_id"))
         if touched.num_rows:
             self.manifest.version += 1
-            self._append(self.engine.arrow(self._counted_anew(self._view_touched(touched))))
+            self._view_touched(touched)
+            self._append(self.engine.arrow(self._counted_anew()))
 
     def _all_users(self, version: int) -> Any:
         """Every user's numbers, in one pass without a join; fewer than no repeats where that cannot tell."""
@@ -170,79 +175,39 @@ class VisitState:
         else:
             self._view_origins()
         self.books.view(self.engine, "activity", added)
-        touched = self.engine.arrow(self._users_of_new_rows())
+        days = self.engine.arrow(_user_days(self.engine.table("activity")))
+        won = self.engine.arrow(self._won("visit_new_users")) if new_parts else _NOBODY_WON
+        touched = pa.concat_tables([days.select(["user_id"]), won.select(["user_id"])])
+        touched = touched.group_by("user_id").aggregate([])
         known = max(self.manifest.parts[0][2], 1)
         if touched.num_rows > _MOST_TOUCHED * known:
             return False
         if touched.num_rows == 0:
             return True
-        name = self._view_touched(touched)
+        self._view_touched(touched)
+        parts: list[pa.Table] = []
         if all((file.partition or "") > self.manifest.last_day for file in added):
             self.did = "later days"
-            rows = self.engine.arrow(self._with_later_days(name))
-            unclear = rows.filter(pc.less(rows["repeats"], 0))
-            rows = rows.filter(pc.greater_equal(rows["repeats"], 0))
-            touched = unclear.select(["user_id"])
-            name = self._view_touched(touched) if touched.num_rows else name
-        else:
-            rows = STATE.empty_table()
+            found = with_later_days(
+                days, won, self.engine.arrow(self._rows_of_touched()), self.manifest.version
+            )
+            parts.append(found.rows)
+            touched = found.unclear
+            self._view_touched(touched)
         if touched.num_rows:
             self.did = "some users"
             self.books.view(self.engine, "activity", self.activity_files())
-            anew = self.engine.arrow(self._counted_anew(name))
-            rows = pa.concat_tables([rows.cast(STATE), anew.cast(STATE)])
-        self._append(rows)
+            parts.append(_with_schema(self.engine.arrow(self._counted_anew()), STATE))
+        self._append(pa.concat_tables(parts))
         if sum(part[2] for part in self.manifest.parts[1:]) > known:
             self._merge_parts()
         return True
 
-    def _users_of_new_rows(self) -> Any:
-        active = self.engine.table("activity").select("user_id")
-        new = self._until(self.engine.table("visit_new_users")).select("user_id")
-        return active.union(new).distinct()
-
-    def _with_later_days(self, touched: str) -> Any:
-        """Users after days later than all known ones; fewer than no repeats where the days are not enough."""
+    def _counted_anew(self) -> Any:
+        """The touched users from all their activity."""
         import ibis
 
-        users = self.engine.table(touched)
-        days = _user_days(self.engine.table("activity"))
-        won = self._won("visit_new_users")
-        firsts = days.group_by("user_id").aggregate(new_first=days.day.min())
-        found = _beside(_beside(_beside(users, self._old(touched)), won), firsts)
-        found = found.mutate(first_day=found.acquired_day.coalesce(found.old_first_day, found.new_first))
-        # Of users nobody had acquired, the first active day was no repeat: it is one after an earlier start.
-        known: Any = ibis.cases(
-            (found.old_first_day.isnull(), 0),
-            (found.acquired_day.isnull() | (found.acquired_day == found.old_first_day), found.old_repeats),
-            (found.acquired_day < found.old_first_day, found.old_repeats + 1),
-            else_=-1_000_000,
-        )
-        at_once = found.old_is_active_at_once & (found.first_day == found.old_first_day)
-        found = found.mutate(known=known, at_once=at_once.fill_null(False))
-        paired = _beside(found, days)
-        keys = ["user_id", "first_day", "known", "at_once", "origin", *(f"old_{name}" for name in VISITS)]
-        users = paired.group_by(keys).aggregate(
-            more=(paired.day > paired.first_day).cast("int64").sum(),
-            that_day=(paired.day == paired.first_day).cast("int64").sum(),
-            last=paired.day.max(),
-        )
-        return users.select(
-            "user_id",
-            first_day=users.first_day,
-            repeats=(users.known + users.more.coalesce(0)).cast("int32"),
-            last_day=_later(_later(users.first_day, users.old_last_day), users["last"]),
-            is_active_at_once=users.at_once | (users.that_day.coalesce(0) > 0),
-            origin=users.origin.coalesce(users.old_origin, NOBODY).cast("int32"),
-            version=ibis.literal(self.manifest.version).cast("int32"),
-            **{f"old_{name}": users[f"old_{name}"] for name in VISITS},
-        )
-
-    def _counted_anew(self, touched: str) -> Any:
-        """Some users from all their activity."""
-        import ibis
-
-        users = self.engine.table(touched)
+        users = self.engine.table("visit_touched")
         activity, won = self.engine.table("activity"), self._won("visit_users")
         days = _user_days(activity.semi_join(users, "user_id"))
         paired = _beside(_beside(users, won.semi_join(users, "user_id")), days)
@@ -265,16 +230,17 @@ class VisitState:
             origin=counted.origin.coalesce(NOBODY).cast("int32"),
             version=ibis.literal(self.manifest.version).cast("int32"),
         )
-        return _beside(new, self._old(touched))
+        old = _newest(self._rows_of_touched())
+        return _beside(new, old.select("user_id", **{f"old_{name}": old[name] for name in VISITS}))
 
-    def _old(self, touched: str) -> Any:
-        """What some users' numbers are so far, each user passed by once."""
-        users = self.engine.table(touched)
+    def _rows_of_touched(self) -> Any:
+        """All rows of the touched users so far, everybody else being passed by once."""
+        users = self.engine.table("visit_touched")
         base, later = self._base_and_later()
         rows = base.semi_join(users, "user_id")
         if later is not None:
-            rows = _newest(rows.union(later.semi_join(users, "user_id")))
-        return rows.select("user_id", **{f"old_{name}": rows[name] for name in VISITS})
+            rows = rows.union(later.semi_join(users, "user_id"))
+        return rows.select("user_id", "version", *VISITS)
 
     def newest_users(self) -> Any:
         """Every user's newest numbers: an Ibis table of `user_id` and `VISITS`."""
@@ -314,12 +280,11 @@ class VisitState:
         # The rollups sweep away what ends in .parquet and is not theirs.
         return f"visits-{what}-{uuid.uuid4().hex[:12]}.pq"
 
-    def _view_touched(self, users: pa.Table) -> str:
+    def _view_touched(self, users: pa.Table) -> None:
         """Name some users in the engine; through a file, for they may be too many to hand over."""
         path = self.folder / "visits-touched.pq"
         pq.write_table(_with_schema(users.select(["user_id"]), _TOUCHED), path, compression="lz4")
         self.engine.view("visit_touched", [str(path)], _TOUCHED, None)
-        return "visit_touched"
 
     def _view_users(self, name: str, parts: Sequence[str]) -> None:
         self.engine.view(name, [str(self.people.folder / part) for part in parts], USERS, None)

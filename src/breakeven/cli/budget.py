@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +14,9 @@ from breakeven.cli.options import Output, ViewOptions, books_argument, moment_op
 from breakeven.cli.output import emit
 from breakeven.cli.views import account_of
 from breakeven.errors import UsageError
+
+if TYPE_CHECKING:
+    from breakeven.growth.budget_capacity import CapacityUnit
 
 MONTHS = {"month": 1, "quarter": 3}
 _SEED = 20240902
@@ -82,6 +86,20 @@ _SEED = 20240902
     zh="该期间可服务的新用户数。",
 )
 @option(
+    "--capacity-requests",
+    type=click.IntRange(min=1),
+    metavar="N",
+    en="Requests a day that serving has left for new users, at the peak.",
+    zh="峰值日服务能力可留给新用户的请求数。",
+)
+@option(
+    "--capacity-tokens",
+    type=click.IntRange(min=1),
+    metavar="N",
+    en="The same in tokens a day.",
+    zh="同上，以每日词元数计。",
+)
+@option(
     "--explore",
     is_flag=True,
     en="Also move channels whose curve the data do not identify.",
@@ -110,6 +128,8 @@ def budget(
     at_most: tuple[str, ...],
     cash_floor: str | None,
     capacity_users: int | None,
+    capacity_requests: int | None,
+    capacity_tokens: int | None,
     explore: bool,
     horizon_months: int,
     seed: int,
@@ -122,6 +142,9 @@ def budget(
 
     bounds = (bounds_of(at_least, "--at-least"), bounds_of(at_most, "--at-most"))
     money = (None if total is None else amount(total, "--total"),)
+    unit, capacity = capacity_of(
+        {"users": capacity_users, "requests": capacity_requests, "tokens": capacity_tokens}
+    )
     floor = None if cash_floor is None else amount(cash_floor, "--cash-floor")
     options = ViewOptions(
         format=output.format,
@@ -142,12 +165,21 @@ def budget(
         at_least=bounds[0],
         at_most=bounds[1],
         cash_floor=floor,
-        capacity_users=capacity_users,
+        capacity=None if capacity is None else Decimal(capacity),
+        capacity_unit=unit,
         explore=explore,
         seed=seed,
         horizon_months=horizon_months,
     )
     emit(books_budget_view(account, wanted), options)
+
+
+def capacity_of(given: dict[CapacityUnit, int | None]) -> tuple[CapacityUnit, int | None]:
+    """The one capacity that was given, with its unit. Raises `UsageError` for several."""
+    named: list[tuple[CapacityUnit, int | None]] = [one for one in given.items() if one[1] is not None]
+    if len(named) > 1:
+        raise UsageError("several serving capacities are given", remedy="choose one unit")
+    return named[0] if named else ("users", None)
 
 
 def amount(text: str, flag: str) -> Decimal:

@@ -51,11 +51,13 @@ class BooksNow:
     @cached_property
     def last_month(self) -> date | None:
         """The last month that money and use are covered for in full."""
-        whole = [month for month in self.account.buckets.span.months() if self._is_covered(month)]
-        return whole[-1] if whole else None
+        return max(self._covered, default=None)
 
-    def _is_covered(self, month: date) -> bool:
-        return all(self.account.coverage.full(table, Period.month(month)) for table in _MONEY)
+    @cached_property
+    def _covered(self) -> frozenset[date]:
+        """Months that money and use are covered for in full."""
+        coverage, months = self.account.coverage, self.account.buckets.span.months()
+        return frozenset(m for m in months if all(coverage.full(t, Period.month(m)) for t in _MONEY))
 
     def outcome(self, one: Forecast) -> Outcome:
         """What came of a forecast, when it will be known, or why it never will."""
@@ -87,7 +89,7 @@ class BooksNow:
             return Pending(target)
         first = month = date.fromisoformat(f"{one.cohort}-01")
         while month <= target:
-            if not self._is_covered(month):
+            if month not in self._covered:
                 return NOT_COVERED
             month = next_month(month)
         cohort = self._money.get((one.segment, first))

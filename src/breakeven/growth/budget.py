@@ -38,9 +38,9 @@ def plan_budget(
     >>> def offer(name: str, ceiling: float) -> Offer:
     ...     parameters = (np.array([value]) for value in (ceiling, 1000.0, 1.0))
     ...     return Offer(ResponseCurve(name, "month", *parameters, today=500.0), np.array([[10.0]]))
-    >>> plan = plan_budget([offer("a", 400.0), offer("b", 100.0)], "value", Limits(1000.0))
+    >>> plan = plan_budget([offer("a", 600.0), offer("b", 100.0)], "value", Limits(1000.0))
     >>> plan.spend.round(6).tolist(), round(plan.multiplier, 9), plan.binds
-    ([1000.0, 0.0], 0.0, ('total',))
+    ([1000.0, 0.0], 0.5, ('total',))
     """
     question = Question(offers, limits, months, explore=explore)
     refused = question.refusal()

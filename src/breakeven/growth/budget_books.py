@@ -91,6 +91,12 @@ def _latest(spend: Mapping[str, Sequence[Decimal | None]]) -> dict[str, float]:
     return found
 
 
+def with_load(offered: Plannable, load: Mapping[str, float]) -> Plannable:
+    """The same offers with what a new user of each asks of serving; "" for channels not named."""
+    loaded = (replace(offer, load=load.get(offer.name, load[""])) for offer in offered.offers)
+    return replace(offered, offers=tuple(loaded))
+
+
 def books_offers(account: Account, *, needs_value: bool, horizon_months: int, seed: int) -> Plannable:
     """The offers of the books: curves by `books_response`, values by `books_value`."""
     from breakeven.growth.books_value import value_per_new_user, values_of

@@ -66,9 +66,9 @@ def relaxed(roofs: Roofs, aim: Aim, guess: float | None = None) -> Relaxed:
         return search.answer(free.spend, free, free.jumps)
     # The more the load costs, the fewer users: search over log(1 − load price / the greatest that matters).
     over, under = _crossing(lambda s: search.load(search.at_load_price(s).spend), aim.capacity, 0.0, 1.0)
-    above = search.at_load_price(over)
-    met = search.load(above.spend) <= aim.capacity * (1 + _MET)
-    below = above if met else search.at_load_price(under)
+    above, below = search.at_load_price(over), search.at_load_price(under)
+    if search.load(above.spend) <= aim.capacity * (1 + _MET):
+        below = above
     spend = _mixed(below.spend, above.spend, search)
     return search.answer(spend, below, np.maximum(below.jumps, np.abs(above.spend - below.spend)))
 
@@ -94,6 +94,7 @@ class _Search:
         self.dearest = float(np.max(aim.worth[loaded] / aim.load[loaded], initial=0.0))
         self.guess = guess or self._first_guess()
         self.near: Floats | None = None
+        self.seen: dict[float, _Response] = {}
 
     def _first_guess(self) -> float:
         even = np.clip(self.aim.total / max(1, len(self.aim.worth)), self.roofs.least, self.roofs.most)
@@ -116,23 +117,31 @@ class _Search:
         return np.where(good, self.roofs.spend_at(slope, self.near), self.roofs.least)
 
     def at_load_price(self, step: float) -> _Response:
-        """The best plan within the total at a load price of 1 − e^(−step) of the dearest."""
-        kept = float(np.exp(-step))
+        """The best plan within the total at a load price of 1 − e^(−step) of the dearest.
+
+        Remembered: where plans jump, the same price asked twice must have the same answer to the last digit.
+        """
+        if step not in self.seen:
+            self.seen[step] = self._at_load_price(float(np.exp(-step)))
+        return self.seen[step]
+
+    def _at_load_price(self, kept: float) -> _Response:
         net, charged = self.net_worth(kept), (1.0 - kept) * self.dearest
         free = self.at(self.aim.cost, net)
         if free.sum() <= self.aim.total * (1 + _CLOSE):
             return _Response(free, self.aim.cost, charged, net, free, np.zeros_like(free))
-        cheaper, dearer = _crossing(
-            lambda s: float(self.at(float(np.exp(s)), net).sum()),
-            self.aim.total,
-            float(np.log(self.guess)),
-            0.25,
-        )
-        above = self.at(float(np.exp(cheaper)), net)
-        # A search that met the total from above ends there: the other side may still be far.
-        met = above.sum() <= self.aim.total * (1 + _MET)
-        self.guess = float(np.exp(cheaper if met else dearer))
-        below = above if met else self.at(self.guess, net)
+        spends: dict[float, Floats] = {}
+
+        def spent(log_price: float) -> float:
+            spends[log_price] = self.at(float(np.exp(log_price)), net)
+            return float(spends[log_price].sum())
+
+        cheaper, dearer = _crossing(spent, self.aim.total, float(np.log(self.guess)), 0.25)
+        above, below = spends[cheaper], spends[dearer]
+        if above.sum() <= self.aim.total * (1 + _MET):
+            # A search that met the total from above ends there: the other side may still be far.
+            below, dearer = above, cheaper
+        self.guess = float(np.exp(dearer))
         spend = _filled(below, above, self.aim.total)
         return _Response(below, self.guess, charged, net, spend, np.maximum(above - below, 0.0))
 

@@ -18,6 +18,7 @@ from breakeven.growth.cells import CONTRACT_COLUMNS, Cells
 from breakeven.growth.survival import SurvivalModel
 
 NAIVE_NAME = "naive"
+_FEWEST_COHORTS = 3
 NOTHING_SEEN = Missing("nothing was observed yet", "尚无观测")
 
 
@@ -97,7 +98,7 @@ class SurvivalCandidate:
     def foretell(
         self, exposed: Floats, returned: Floats, draws: int, random: np.random.Generator
     ) -> Foretold | Missing:
-        """Survival given what each cohort did so far; draws differ in parameters and in who renews."""
+        """Survival given what each cohort did so far; draws differ in parameters, cohorts and who renews."""
         found = self.model.fit(contract_cells(exposed, returned))
         if isinstance(found, Missing):
             return found
@@ -139,26 +140,72 @@ def continued(
 ) -> Foretold:
     """Each cohort's own history, and from its last age on a curve: `middle` (age,), `spread` (draw, age).
 
-    A cohort of some hundred contracts does not lose exactly the share the curve says: who renews is drawn.
+    A cohort loses faster or slower than the curve as its own history shows (`Temper`), and not exactly the
+    share that follows from it: who renews is drawn.
     """
     shares = Contracts().shares(exposed, returned)
     value = shares.copy()
     draws = np.repeat(shares[None], len(spread), axis=0)
+    temper = temper_of(exposed, returned, middle)
     for row in range(len(shares)):
         known = np.flatnonzero(np.isfinite(shares[row]))
         if not len(known):
             continue
         last = int(known[-1])
-        value[row, last:] = shares[row, last] * _onward(middle, last)
-        left = np.full(len(spread), round(float(np.nan_to_num(returned[row, last])))) if last else None
-        left = np.full(len(spread), round(float(exposed[row, 0]))) if left is None else left
+        value[row, last:] = shares[row, last] * _onward(middle, last) ** temper.middle(row)
+        there = returned[row, last] if last else exposed[row, 0]
+        left = np.full(len(spread), round(float(np.nan_to_num(there))))
         whole = np.maximum(left, 1)
-        onward = _onward(spread, last)
+        onward = _onward(spread, last) ** temper.draws(row, len(spread), random)[:, None]
         for step in range(1, onward.shape[1]):
             kept = np.clip(onward[:, step] / np.maximum(onward[:, step - 1], 1e-300), 0, 1)
             left = random.binomial(left, kept)
             draws[:, row, last + step] = shares[row, last] * left / whole
     return Foretold(value, draws)
+
+
+@dataclass(frozen=True)
+class Temper:
+    """How much faster than the curve each cohort loses: gamma about 1, with `variance` between cohorts.
+
+    `lost` and `expected` (cohort,) are losses so far. With them a cohort's own factor is gamma again, with
+    shape 1/variance + lost and rate 1/variance + expected: few losses leave it near 1.
+    """
+
+    variance: float
+    lost: Floats
+    expected: Floats
+
+    def middle(self, row: int) -> float:
+        """The expected factor of a cohort."""
+        if self.variance <= 0:
+            return 1.0
+        return float((1 / self.variance + self.lost[row]) / (1 / self.variance + self.expected[row]))
+
+    def draws(self, row: int, size: int, random: np.random.Generator) -> Floats:
+        """Factors as likely as the cohort's history leaves them: (draw,)."""
+        if self.variance <= 0:
+            return np.ones(size)
+        shape, rate = 1 / self.variance + self.lost[row], 1 / self.variance + self.expected[row]
+        return random.gamma(shape, 1 / rate, size=size)
+
+
+def temper_of(exposed: Floats, returned: Floats, curve: Floats) -> Temper:
+    """From losses beside those a curve (age,) expects; variance by moments, none from fewer than three."""
+    kept = np.ones_like(curve)
+    kept[1:] = np.clip(curve[1:] / np.maximum(curve[:-1], 1e-300), 1e-12, 1 - 1e-12)
+    hazard = -np.log(kept)
+    # A contract lost within a period was at risk for a part of it only.
+    part = 1 - hazard * kept / np.maximum(1 - kept, 1e-300)
+    seen = np.isfinite(exposed) & np.isfinite(returned)
+    seen[:, :1] = False
+    stayed, gone = np.where(seen, returned, 0.0), np.where(seen, exposed - returned, 0.0)
+    lost, expected = gone.sum(axis=1), stayed @ hazard + gone @ part
+    some = int((expected > 0).sum())
+    # The curve was fitted to these cohorts: its level and its bend took two of their differences away.
+    surplus = float(((lost - expected) ** 2).sum()) * some / max(some - 2, 1) - float(expected.sum())
+    variance = surplus / float((expected**2).sum()) if some >= _FEWEST_COHORTS else 0.0
+    return Temper(max(variance, 0.0), lost, expected)
 
 
 def _onward(curve: Floats, last: int) -> Floats:

@@ -69,6 +69,8 @@ def _upright(
     value, labels = _value_axis(figure, language)
     names = [label.text(language) for label in figure.categories]
     legend, wide, narrow = _legend(figure, language)
+    if isinstance(figure, Lines) and figure.marks:
+        wide, narrow = wide + 12, narrow + 12  # their names stand above the plot
     return {
         "ticks": labels,
         "height": 260 + narrow,

@@ -33,7 +33,7 @@ def line_series(figure: Lines, n: int, language: Language) -> list[Option]:
     whole = [gap if i in series.partial else datum for i, datum in enumerate(data)]
     parts = [shared | {"symbol": "circle", "symbolSize": 6, "data": whole}]
     if series.partial:
-        kept = series.partial | {i - 1 for i in series.partial}
+        kept = series.partial | {beside for i in series.partial for beside in (i - 1, i + 1)}
         tail = [
             datum
             if i in series.partial
@@ -162,11 +162,15 @@ def heat_cells(figure: HeatMap, language: Language) -> list[Option]:
                 "formatter": compact(cell, figure.unit, language, sign=False),
                 "color": "var(--on-colour)" if depth >= LIGHT_TEXT_FROM else "var(--ink)",
             }
+            tint = ORANGE if cell < 0 else BLUE
+            paint: Option = {"color": f"{tint}/{depth:g}"}
+            if (i, j) in figure.partial:
+                paint |= {"borderColor": tint, "borderType": "dashed", "borderWidth": 1}
             cells.append(
                 {
                     "value": [j, i, number(cell)],
                     "visualMap": False,  # the colour is set here, by sign and magnitude
-                    "itemStyle": {"color": f"{ORANGE if cell < 0 else BLUE}/{depth:g}"},
+                    "itemStyle": paint,
                     "label": look,
                     "text": f"{text}, {figure.partial_word.text(language)}"
                     if (i, j) in figure.partial

@@ -67,7 +67,10 @@ def draw_lines(sheet: Drawing, figure: Lines, language: Language) -> float:
         for i, (here, there) in enumerate(pairwise(at), start=1):
             if here and there:
                 stroke = f"M{here[0]:g} {here[1]:g}L{there[0]:g} {there[1]:g}"
-                solid, dashed = (solid, dashed + stroke) if i in series.partial else (solid + stroke, dashed)
+                if series.partial.isdisjoint((i - 1, i)):
+                    solid += stroke
+                else:
+                    dashed += stroke
         for path, style in ((solid, {}), (dashed, {"stroke_dasharray": "4 4"})):
             if path:
                 sheet.add(element("path", d=path, fill="none", stroke=colour(n), stroke_width=2, **style))

@@ -119,8 +119,11 @@ def fit_many(
             errors[rows] = standard_errors(model, risk[rows], gone[rows], best[0])
 
     chunks = [fitted[i : i + _CHUNK] for i in range(0, len(fitted), _CHUNK)]
-    with ThreadPoolExecutor(max(1, min(len(chunks), os.cpu_count() or 1))) as pool:
-        list(pool.map(work, chunks))
+    if len(chunks) == 1:
+        work(chunks[0])
+    elif chunks:
+        with ThreadPoolExecutor(min(len(chunks), os.cpu_count() or 1)) as pool:
+            list(pool.map(work, chunks))
     with np.errstate(invalid="ignore"):
         parameters = from_free(free, scales)
     parameters[states == State.NOT_SETTLED] = np.nan

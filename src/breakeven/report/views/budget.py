@@ -10,7 +10,8 @@ from breakeven.account.account import Account
 from breakeven.account.metrics import Amount, Missing
 from breakeven.errors import UsageError
 from breakeven.growth.budget import plan_budget
-from breakeven.growth.budget_books import Plannable, books_offers
+from breakeven.growth.budget_books import Plannable, books_offers, with_load
+from breakeven.growth.budget_capacity import CapacityUnit, peak_load
 from breakeven.growth.budget_gain import Gain, gain_of
 from breakeven.growth.budget_plan import Objective, Plan, PlanLine
 from breakeven.growth.budget_question import Limits, Question
@@ -37,7 +38,8 @@ class Wanted:
     at_least: dict[str, Decimal] = field(default_factory=dict[str, Decimal])
     at_most: dict[str, Decimal] = field(default_factory=dict[str, Decimal])
     cash_floor: Decimal | None = None
-    capacity_users: int | None = None
+    capacity: Decimal | None = None
+    capacity_unit: CapacityUnit = "users"
     explore: bool = False
     seed: int = SEED
     horizon_months: int = 12
@@ -58,6 +60,14 @@ def books_budget_view(account: Account, wanted: Wanted) -> View:
                 f"there is no channel {channel!r} with a response curve",
                 remedy=f"use one of {', '.join(sorted(known)) or 'none'}",
             )
+    if wanted.capacity is not None and wanted.capacity_unit != "users":
+        load = peak_load(account, wanted.capacity_unit, wanted.months)
+        if isinstance(load, Missing):
+            raise UsageError(
+                f"the books do not say how many {wanted.capacity_unit} a new user asks for",
+                remedy="give --capacity-users instead",
+            )
+        offered = with_load(offered, load)
     return budget_view(account, offered, wanted)
 
 
@@ -75,7 +85,7 @@ def budget_view(account: Account, plannable: Plannable, wanted: Wanted) -> View:
         at_most={name: float(amount) for name, amount in wanted.at_most.items()},
         cash=None if cash is None else cash - outside,
         cash_floor=None if wanted.cash_floor is None else float(wanted.cash_floor),
-        capacity=None if wanted.capacity_users is None else float(wanted.capacity_users),
+        capacity=None if wanted.capacity is None else float(wanted.capacity),
     )
     found: Plan | Missing
     if wanted.cash_floor is not None and isinstance(plannable.cash, Missing):
@@ -222,7 +232,9 @@ def summary_table(currency: str, plan: Plan, gain: Gain, wanted: Wanted) -> Tabl
         ("extrapolated", "ratio", plan.extrapolated_share),
     ]
     if plan.limits.capacity is not None:
-        rows.append(("load_price", f"{_gap_unit(currency, plan)}/user", plan.load_price))
+        rows.append(
+            ("load_price", f"{_gap_unit(currency, plan)}/{wanted.capacity_unit[:-1]}", plan.load_price)
+        )
     if plan.objective == "payback":
         rows.append(("payback", "months", plan.months))
     found: list[dict[str, Value]] = []
@@ -274,7 +286,7 @@ def _why_table(verdict: str, reasons: tuple[Missing, ...]) -> Table:
 
 def limits_table(currency: str, plan: Plan, plannable: Plannable, wanted: Wanted, outside: float) -> Table:
     """Every limit, how much of it the plan uses, and whether it binds."""
-    spent, users = float(plan.spend.sum()), sum(line.users for line in plan.lines)
+    spent = float(plan.spend.sum())
     rows: list[dict[str, Value]] = []
     units: list[str] = []
 
@@ -298,9 +310,12 @@ def limits_table(currency: str, plan: Plan, plannable: Plannable, wanted: Wanted
         left: Amount = plannable.cash - Decimal(repr(round(spent + outside, 9)))
         floor = shown(wanted.cash_floor, currency)
         add("cash_floor", "", floor, shown(left, currency), binds="cash_floor" in plan.binds, unit=currency)
-    if wanted.capacity_users is not None:
-        used = modelled(users, "users")
-        add("capacity", "", wanted.capacity_users, used, binds="capacity" in plan.binds, unit="users")
+    if wanted.capacity is not None:
+        unit = wanted.capacity_unit
+        loads = {offer.name: offer.load for offer in plannable.offers}
+        used = modelled(sum(line.users * loads[line.channel] for line in plan.lines), unit)
+        bound = shown(wanted.capacity, unit)
+        add("capacity", "", bound, used, binds="capacity" in plan.binds, unit=unit)
     for line in plan.lines:
         spend = modelled(line.spend, currency)
         for kind, bounds in (("least", wanted.at_least), ("most", wanted.at_most)):

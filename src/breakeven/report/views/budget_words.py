@@ -28,7 +28,7 @@ VERDICTS: dict[str, Label] = {
 LIMITS: dict[str, Label] = {
     "total": Label("total", "总额"),
     "cash_floor": Label("cash that must remain", "须保留的现金"),
-    "capacity": Label("new users that can be served", "可服务的新用户"),
+    "capacity": Label("serving capacity for new users", "新用户的服务容量"),
     "least": Label("lower bound", "下限"),
     "most": Label("upper bound", "上限"),
     "kept": Label("kept at today's spend", "维持现有投放"),
@@ -47,6 +47,6 @@ MEASURES: dict[str, Label] = {
     "residual": Label("Furthest return from it, of free channels", "自由渠道回报与之最大偏差"),
     "gap": Label("Any plan is better by at most", "任何方案至多再优"),
     "extrapolated": Label("Money on extrapolated curve", "位于外推曲线的预算"),
-    "load_price": Label("One more user that could be served adds", "每多服务一名用户带来的增加"),
+    "load_price": Label("One more unit of serving capacity adds", "服务容量再增一单位带来的增加"),
     "payback": Label("Blended payback on mean curves", "均值曲线下的综合回本"),
 }

@@ -31,6 +31,7 @@ from breakeven.report.views.growth import (
     triangle_cell,
     triangle_unit,
 )
+from breakeven.report.views.growth_chapter import growth_sections
 from breakeven.report.views.income import entries_tables, income_table
 from breakeven.report.views.parts import envelope, label, metric_value, shown, unit
 
@@ -46,6 +47,7 @@ def report_page(account: Account) -> Page:
         _income_section(account),
         _growth_section(account),
         _cohort_section(account),
+        *growth_sections(account),
         _use_section(account),
         _cash_section(account),
         _published_section(account),

@@ -37,8 +37,8 @@ KINDS = {
 }
 _CHANNEL = Label("Channel", "渠道")
 _PERIOD = {"week": Label("week", "周"), "month": Label("month", "月")}
-STEPS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0)
-"""Spend levels of a curve's points, over the most that was observed."""
+_REACH, _STEPS = 2.0, 12
+"""How far a curve's points reach, over the most spend observed, and about how many they are."""
 _FINE = np.linspace(0.005, 2.0, 400)
 
 
@@ -280,9 +280,16 @@ def point_table(curves: list[ResponseCurve], currency: str) -> Table:
 
 
 def spend_levels(curve: ResponseCurve) -> list[float]:
-    """Where a curve is shown: steps up to twice the most observed, and today's spend among them."""
-    top = max(curve.observed[1], curve.today)
-    return sorted({*(round(step * top, 2) for step in STEPS), round(curve.today, 2)})
+    """Where a curve is shown: even steps to about twice the most observed, today's spend on one of them.
+
+    Where today's spend is next to nothing against that, it stands between the steps.
+    """
+    top = _REACH * max(curve.observed[1], curve.today)
+    before = round(_STEPS * curve.today / top) if top else 0
+    if before:
+        step = curve.today / before
+        return [round(step * n, 2) for n in range(math.ceil(top / step - 1e-9) + 1)]
+    return sorted({*(round(top * n / _STEPS, 2) for n in range(_STEPS + 1)), round(curve.today, 2)})
 
 
 def modelled(value: float, unit: str) -> Value:
