@@ -143,7 +143,8 @@ def _write(books: Any, table: str, query: str, first: int, end: int) -> int:
     name = f"{table}-{first}-{end}"
     with DuckDBEngine(memory_gib=4.0, keep_order=True) as engine:
         columns = ", ".join(schema.names)
-        engine.execute(f"CREATE TABLE made AS SELECT {columns} FROM ({query})")
+        named = f"SELECT * REPLACE ('{name}' AS batch_id) FROM ({query})"
+        engine.execute(f"CREATE TABLE made AS SELECT {columns} FROM ({named})")
         [(rows,)] = engine.rows("SELECT count(*) FROM made")
         facts = {
             "kind": "import", "batch_id": name, "file": name, "file_sha256": name, "source": "made",

@@ -226,6 +226,33 @@ def best_of_three(seed):
     assert found.gap <= 2 * TOLERANCE * max(1.0, aim.worth @ users)
 
 
+@given(seed=st.integers(0, 100_000))
+@settings(max_examples=10)
+def test_no_plan_drawn_at_random_within_the_limits_is_better(seed):
+    random = np.random.default_rng(seed)
+    size = int(random.integers(1, 8))
+    shape = random.choice([0.5, 0.8, 1.0, 1.2, 2.0, 5.0], size)
+    curves = Curves(random.uniform(100, 1000, size), random.uniform(20, 100, size), shape)
+    total = float(random.uniform(50, 400))
+    least = np.where(random.random(size) < 0.3, random.uniform(0, total / size / 2, size), 0.0)
+    most = np.where(random.random(size) < 0.4, least + random.uniform(5, 200, size), total)
+    load = random.choice([0.0, 0.5, 1.0, 2.0], size)
+    needed = float(load @ curves.users(least))
+    capacity = np.inf if random.random() < 0.4 else needed + float(random.uniform(1, 600))
+    aim = Aim(random.uniform(-0.1, 0.8, size), float(random.choice([1e-6, 1.0])), total, load, capacity)
+    found = best_spend(curves, aim, least, most)
+    assert found.spend.sum() <= total * (1 + 1e-9)
+    assert load @ curves.users(found.spend) <= capacity * (1 + 1e-9)
+    assert (found.spend >= least - 1e-9).all()
+    assert (found.spend <= most + 1e-9).all()
+    shares = random.dirichlet(np.full(size, 0.4), 5000) * random.random((5000, 1)) ** 0.3
+    spend = np.minimum(least + shares * (total - least.sum()), most)
+    users = np.stack([curves.of(np.array([i])).users(spend[:, i]) for i in range(size)], axis=1)
+    values = users @ aim.worth - aim.cost * spend.sum(axis=1)
+    allowed = (spend.sum(axis=1) <= total) & (users @ load <= capacity)
+    assert values[allowed].max(initial=-np.inf) <= found.value + 1e-6 * max(1.0, abs(found.value))
+
+
 def test_too_little_money_for_two_s_curves_goes_to_one():
     offers = [offer("a", 1000, 500, 3.0), offer("b", 1000, 500, 3.0)]
     plan = plan_budget(offers, "value", Limits(700.0))

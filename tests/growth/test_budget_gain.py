@@ -81,7 +81,7 @@ def test_nothing_identified_leaves_nothing_to_move():
     unknown = Missing("spend never varied", "支出没有变化")
     _, gain = asked([offer("a", not_identified=unknown), offer("b", not_identified=unknown)], "users")
     assert gain.verdict == "no_better"
-    assert "none of the curves" in said(gain)
+    assert "no channel is free to move" in said(gain)
     _, one = asked([offer("a", not_identified=unknown), offer("b")], "users")
     assert "only b is free to move" in said(one)
 

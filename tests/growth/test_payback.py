@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -33,8 +34,9 @@ from breakeven.growth.value import TOO_SHORT, Value
 from breakeven.ledger.books import open_books
 from breakeven.ledger.forecasts import kept_forecasts
 from breakeven.report.text import render_text
-from breakeven.report.views.ltv import ltv_view
+from breakeven.report.views.ltv import idle_spend, ltv_view
 from breakeven.report.views.payback import payback_of_row, payback_view
+from breakeven.report.views.payback_figures import payback_figures
 
 pytestmark = pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")
 DRAWS = 40
@@ -175,6 +177,16 @@ def test_the_measured_part_is_the_account(account: Account, both: Values):
     assert sum(row.users for row in values.rows) == values.total.users
 
 
+def test_what_users_cost_and_idle_spend_are_the_statement(account: Account, both: Values):
+    """Every yuan of acquisition spend is in a row's CAC, or named as spend that brought nobody."""
+    rows = sum(row.spend * row.users for row in both.rows)
+    warnings = [warning.label.en for warning in idle_spend(account)]
+    idle = sum(float(text.replace(",", "")) for text in re.findall(r"([\d,]+\.\d\d) CNY", " ".join(warnings)))
+    total = account.total("acquisition_spend")
+    assert isinstance(total, Decimal)
+    assert rows + idle == pytest.approx(float(total))
+
+
 def test_all_and_channels_are_the_same_users(account: Account):
     whole, parts = Triangle.of(cohorts(account)), Triangle.merge(list(triangles_of(account).values()))
     assert whole.users.sum() == parts.users.sum()
@@ -232,6 +244,22 @@ def test_both_languages_say_horizon_level_and_interval(account: Account, languag
     assert "inf" not in text.lower().replace("inference", "")
     payback = render_text(payback_view(account, by="both", draws=DRAWS), language)
     assert {"en": "not within the horizon", "zh": "不在期限内"}[language] in payback
+
+
+def test_the_curve_crosses_the_cost_where_the_payback_says(account: Account, both: Values):
+    values = arranged(both.prospects, "channel")
+    figures = payback_figures(account, values)
+    rows = [values.total, *(row for row in values.rows if row.spend > 0)]
+    assert len(figures) == len(rows) > 2
+    for drawn, row in zip(figures, rows, strict=True):
+        came, cost = drawn.series
+        assert cost.values[0] is not None
+        assert float(cost.values[0]) == pytest.approx(row.spend, rel=1e-4)
+        assert came.partial == {age for age, share in enumerate(row.measured_share) if share < 1}
+        said = payback_of_row(values, row)
+        assert isinstance(said, Payback)
+        assert [mark.position + 1 for mark in drawn.marks] == ([said.middle] if said.middle else [])
+        assert drawn.twin().rows
 
 
 def test_the_commands_answer_in_json(folder: Path, capsys: pytest.CaptureFixture[str]):

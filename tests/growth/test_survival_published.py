@@ -1,9 +1,9 @@
 """Published results on two real segments of subscribers, to the digits printed.
 
 Shares surviving: P. S. Fader and B. G. S. Hardie (2007), How to project customer retention, Journal of
-Interactive Marketing 21(1), Table 1. The four-year BdW estimates are those of the R package `foretell`'s
-companion notes; their fifth digit is that of a search stopped early: at 40 digits of working precision the
-maximum lies at .2593357, 1.7225515, 1.5843615, where the likelihood is higher.
+Interactive Marketing 21(1), Table 1. The four-year BdW estimates are those that the package retenmod prints.
+Their fifth digit is that of a search stopped early: at 40 digits of working precision the maximum lies at
+.2593357, 1.7225515, 1.5843615, where the likelihood is higher.
 """
 
 from __future__ import annotations

@@ -56,8 +56,8 @@ class RetentionLine:
 
     `name` is `""` for users whose dimension is empty, and `(all)` for all users. `exposed` are the users
     whose period is over and covered by activity data; `returned` those of them who were there, None where
-    nobody is exposed: absent is not zero. `partial` marks periods that are not over, or not covered, for all `users` of
-    the line, and rolling shares that may still rise.
+    nobody is exposed: absent is not zero. `partial` marks periods that are not over, or not covered, for all
+    `users` of the line, and rolling shares that may still rise.
 
     >>> line = RetentionLine("search", (4, 2, 0), (3, 1, None), (False, True, True), 4)
     >>> line.share(1), line.share(2)

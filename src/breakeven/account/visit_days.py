@@ -30,8 +30,9 @@ def with_later_days(days: pa.Table, won: pa.Table, old: pa.Table, version: int) 
     """Users of later days and new users, after these days.
 
     `days` are (`user_id`, `day`), each once; `won` users not known as acquired before (`user_id`,
-    `acquired_day`, `origin`); `old` all earlier rows of the state of any of them. A user who was active before
-    an acquisition that comes to be known only now is unclear: how many active days lie after it is not known.
+    `acquired_day`, `origin`); `old` all earlier rows of the state of any of them. A user who was active
+    before an acquisition that comes to be known only now is unclear: how many active days lie after it is
+    not known.
     """
     import numpy as np
 

@@ -3,8 +3,8 @@
 Cohorts differ by more than chance: another campaign, another month, another price. That difference is a
 random effect of each cohort on the log-odds of the loss rate. Its size is estimated from how much further
 cohorts lie apart than chance explains (R. DerSimonian and N. Laird, 1986, Meta-analysis in clinical trials,
-Controlled Clinical Trials 7(3), 177-188), and it is simulated too. So the interval of the average cohort is wider than
-chance alone would make it, and that of a new cohort wider still.
+Controlled Clinical Trials 7(3), 177-188), and it is simulated too. So the interval of the average cohort is
+wider than chance alone would make it, and that of a new cohort wider still.
 """
 
 from __future__ import annotations

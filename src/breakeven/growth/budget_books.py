@@ -50,12 +50,17 @@ class Plannable:
 
 
 def plannable(
-    account: Account, curves: Sequence[ResponseCurve], worths: Worths, *, needs_value: bool = True
+    account: Account,
+    curves: Sequence[ResponseCurve],
+    worths: Worths,
+    *,
+    needs_value: bool = True,
+    without: Mapping[str, Missing] | None = None,
 ) -> Plannable:
     """The offers of the channels with these curves.
 
     A channel whose users have no known value keeps its spend; `needs_value` is False where that does not
-    matter to the objective.
+    matter to the objective. `without` says why other channels have no curve.
     """
     series = channel_series(account, "month")
     latest = _latest(series.spend)
@@ -72,7 +77,7 @@ def plannable(
     horizon = max((offer.contribution.shape[1] for offer in offers), default=1)
     offers += [replace(offer, contribution=np.zeros((1, horizon))) for offer in unknown]
     outside = {
-        channel: (spend, NO_CURVE)
+        channel: (spend, (without or {}).get(channel, NO_CURVE))
         for channel, spend in latest.items()
         if channel not in by_channel and channel != UNATTRIBUTED and spend > 0
     }
@@ -100,7 +105,7 @@ def with_load(offered: Plannable, load: Mapping[str, float]) -> Plannable:
 def books_offers(account: Account, *, needs_value: bool, horizon_months: int, seed: int) -> Plannable:
     """The offers of the books: curves by `books_response`, values by `books_value`."""
     from breakeven.growth.books_value import value_per_new_user, values_of
-    from breakeven.growth.response.books_response import responses_of
+    from breakeven.growth.response.books_response import fitted_responses
 
     # Where only users count, what they are worth is not asked: it takes longer than all the rest.
     values = values_of(account, "channel", horizon_months=horizon_months) if needs_value else NOT_ASKED
@@ -115,4 +120,7 @@ def books_offers(account: Account, *, needs_value: bool, horizon_months: int, se
             return found.refusal
         return found.cumulative, found.total
 
-    return plannable(account, responses_of(account, seed=seed), worth, needs_value=needs_value)
+    fitted = fitted_responses(account, seed=seed)
+    curves = [found.curve for found in fitted.values() if not isinstance(found, Missing)]
+    without = {channel: why for channel, why in fitted.items() if isinstance(why, Missing)}
+    return plannable(account, curves, worth, needs_value=needs_value, without=without)

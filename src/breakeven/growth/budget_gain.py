@@ -152,8 +152,8 @@ def _reasons(plan: Plan, question: Question, baseline: Floats, gain: Interval, m
     if not free:
         return [
             Missing(
-                "no channel is free to move: the data identify none of the curves",
-                "没有可调整的渠道：数据无法确定任何一条曲线",
+                "no channel is free to move: each keeps today's spend for a reason of its own",
+                "没有可调整的渠道：各渠道均因各自的原因维持现有投放",
             )
         ]
     if len(free) == 1 and {"total", "cash_floor"} & {*plan.binds} and moved < _MOVED:

@@ -105,7 +105,7 @@ class Question:
         self.offers, self.limits, self.months = tuple(offers), limits, months
         periods = np.array([offer.periods(months) for offer in offers])
         ceiling, half_spend, shape = (
-            np.maximum([np.median(getattr(offer.curve, name)) for offer in offers], _LEAST_PARAMETER)
+            np.maximum(_middles([getattr(offer.curve, name) for offer in offers]), _LEAST_PARAMETER)
             for name in ("ceiling", "half_spend", "shape")
         )
         self.curves = Curves(ceiling * periods, half_spend * periods, shape)
@@ -178,3 +178,10 @@ class Question:
         rest = self.limits.ceiling - float(self.least[self.is_held].sum())
         scale = rest / free.sum() if free.sum() > 0 else 0.0
         return np.where(self.is_held, self.least, free * max(0.0, scale))
+
+
+def _middles(draws: Sequence[Floats]) -> Floats:
+    """The median of each channel's draws; all at once where they are equally many, as they mostly are."""
+    if draws and len({len(one) for one in draws}) == 1:
+        return np.median(np.stack(draws), axis=1)
+    return np.array([np.median(one) for one in draws])

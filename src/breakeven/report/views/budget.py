@@ -102,6 +102,7 @@ def budget_view(account: Account, plannable: Plannable, wanted: Wanted) -> View:
     }  # fmt: skip
     if isinstance(found, Missing):
         facts["verdict"] = "no_plan"
+        head = replace(head, warnings=(*head.warnings, *_outside_warnings(plannable)))
         return View("budget", title, head, (_why_table("no_plan", (found,)),), facts=facts)
     question = Question(plannable.offers, limits, months, explore=wanted.explore)
     gain = gain_of(found, question, seed=wanted.seed)
@@ -349,10 +350,7 @@ def _warnings(plan: Plan, plannable: Plannable, gain: Gain) -> list[Warning]:
         for line in plan.lines
         if line.kept is not None
     ]
-    found += [
-        Warning("kept", Label(f"{name} keeps today's spend: {why.en}", f"{name} 维持现有投放：{why.zh}"))
-        for name, (_, why) in plannable.outside.items()
-    ]
+    found += _outside_warnings(plannable)
     if plan.extrapolated_share > 0:
         share = f"{plan.extrapolated_share:.0%}"
         found.append(
@@ -375,3 +373,11 @@ def _warnings(plan: Plan, plannable: Plannable, gain: Gain) -> list[Warning]:
             )
         )
     return found
+
+
+def _outside_warnings(plannable: Plannable) -> list[Warning]:
+    """Channels without a curve, each with the reason."""
+    return [
+        Warning("kept", Label(f"{name} keeps today's spend: {why.en}", f"{name} 维持现有投放：{why.zh}"))
+        for name, (_, why) in plannable.outside.items()
+    ]

@@ -244,17 +244,25 @@ def unit_cost_table(found: Values) -> Table:
 
 
 def idle_spend(account: Account) -> list[Warning]:
-    """Channels that cost something and brought nobody: their spend is in no row's CAC."""
-    idle = [line for line in by_channel(account) if line.spend and not line.new_users]
+    """Spend of channels in months in which nobody came through them: it is in no row's CAC."""
+    idle = {
+        line.name or UNATTRIBUTED: amount
+        for line in by_channel(account)
+        if (
+            amount := sum(
+                spend for month, spend in line.spend_by_bucket.items() if not line.new_by_bucket[month]
+            )
+        )
+    }
     if not idle:
         return []
-    names = ", ".join(f"{line.name or UNATTRIBUTED} {line.spend:,.2f} {account.currency}" for line in idle)
+    names = ", ".join(f"{name} {amount:,.2f} {account.currency}" for name, amount in idle.items())
     return [
         Warning(
             "spend_without_users",
             Label(
-                f"spend that brought no users, in no row's CAC: {names}",
-                f"没有带来用户的支出，未计入任何一行的获客成本：{names}",
+                f"spend in months that brought the channel no users, in no row's CAC: {names}",
+                f"渠道当月没有带来用户的支出，未计入任何一行的获客成本：{names}",
             ),
         )
     ]

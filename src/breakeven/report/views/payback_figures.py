@@ -39,10 +39,7 @@ def payback_figure(values: Values, row: UserValue, currency: str) -> Lines:
         "contribution",
         Label("Cumulative contribution", "累计贡献"),
         tuple(_amount(middle[age], per_user) for age in ages),
-        band=tuple(
-            (_amount(low[age], per_user), _amount(high[age], per_user)) if age in coming else None
-            for age in ages
-        ),
+        band=tuple(_span(low[age], high[age], per_user) if age in coming else None for age in ages),
         partial=coming,
     )
     cost = Series("cac", Label("CAC", "获客成本"), tuple(_amount(row.spend, per_user) for _ in ages))
@@ -71,6 +68,11 @@ def _crossing(payback: Payback | Missing) -> tuple[Mark, ...]:
     return (Mark(payback.middle - 1, Label("paid back", "回本")),)
 
 
-def _amount(number: float, unit: str) -> Decimal | Missing:
+def _amount(number: float, unit: str) -> Decimal | None:
     shown = figure(float(number), unit)
-    return shown if isinstance(shown, Decimal) else Missing("not known", "未知")
+    return shown if isinstance(shown, Decimal) else None
+
+
+def _span(low: float, high: float, unit: str) -> tuple[Decimal, Decimal] | None:
+    ends = _amount(low, unit), _amount(high, unit)
+    return None if ends[0] is None or ends[1] is None else (ends[0], ends[1])
