@@ -17,9 +17,10 @@ import numpy as np
 from tests.growth.companies import Company, company
 
 from breakeven.account.metrics import Missing
-from breakeven.growth.books_value import Prospects, Values, arranged, prospects_from
+from breakeven.growth.books_value import Values, arranged
 from breakeven.growth.choice import Choice, choose
 from breakeven.growth.payback import months_of, payback_of
+from breakeven.growth.prospects import Prospects, prospects_from
 from breakeven.growth.triangle import ALL, Triangle
 from breakeven.growth.value import Value
 

@@ -21,10 +21,11 @@ from breakeven.account.payback import Cohort
 from breakeven.account.retention import CohortKey
 from breakeven.errors import UsageError
 from breakeven.growth.activity import ACTIVITY_CURVES
-from breakeven.growth.books_value import NEXT, Prospects, arranged, prospects_from
+from breakeven.growth.books_value import arranged
 from breakeven.growth.choice import Choice, choose
 from breakeven.growth.cohort_levels import Lumps, lumps_of
 from breakeven.growth.money_rates import cohort_weights, fit_rate
+from breakeven.growth.prospects import NEXT, Prospects, prospects_from
 from breakeven.growth.triangle import COUNTS, LINES, Triangle
 from breakeven.growth.unit_cost_path import UnitCostPath
 from breakeven.growth.value import NO_REVENUE, NO_USERS, NOT_MEASURED, ONE_USER, TOO_SHORT, refusal_of

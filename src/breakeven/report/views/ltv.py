@@ -11,9 +11,10 @@ from breakeven.account.account import Account
 from breakeven.account.acquisition import by_channel
 from breakeven.account.metrics import Missing
 from breakeven.account.payback import cohorts
-from breakeven.growth.books_value import DISCOUNT_RATE, DRAWS, HORIZON_MONTHS, SEED, By, Values, values_of
+from breakeven.growth.books_value import HORIZON_MONTHS, By, Values, values_of
 from breakeven.growth.forecasts_kept import keep_values
 from breakeven.growth.interval import LEVEL
+from breakeven.growth.prospects import DISCOUNT_RATE, DRAWS, SEED
 from breakeven.growth.triangle import UNATTRIBUTED
 from breakeven.growth.unit_cost_path import UnitCostPath
 from breakeven.growth.value import Value as UserValue

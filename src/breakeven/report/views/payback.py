@@ -8,10 +8,11 @@ from decimal import Decimal
 
 from breakeven.account.account import Account
 from breakeven.account.metrics import Missing
-from breakeven.growth.books_value import DRAWS, SEED, By, Values, values_of
+from breakeven.growth.books_value import By, Values, values_of
 from breakeven.growth.forecasts_kept import keep_paybacks
 from breakeven.growth.interval import LEVEL
 from breakeven.growth.payback import Payback, month_after, payback_of
+from breakeven.growth.prospects import DRAWS, SEED
 from breakeven.growth.unit_cost_path import UnitCostPath
 from breakeven.growth.value import Value as UserValue
 from breakeven.report.view_model import Column, Label, Table, Value, View, Warning  # noqa: A004 - the envelope's word
