@@ -161,45 +161,30 @@ def fit_cohorts(cohorts: int) -> dict[str, Any]:
     import numpy as np
 
     from breakeven.growth.survival import BDW, SBG
-    from breakeven.growth.survival.many_fits import fit_many
+    from breakeven.growth.survival.many_fits import bootstrap_many
 
     random = np.random.default_rng(6)
     size = cohorts * CHANNELS
     users = random.integers(400, 4_000, size)
-    alpha, beta, power = (
-        random.uniform(0.5, 1.2, size),
-        random.uniform(1.2, 4, size),
-        random.uniform(0.8, 1.6, size),
-    )
+    drawn = (random.uniform(0.5, 1.2, size), random.uniform(1.2, 4, size), random.uniform(0.8, 1.6, size))
     ages = np.arange(AGES + 1.0)
-    truth = np.stack([BDW.survival(np.array(one), ages) for one in zip(alpha, beta, power, strict=True)])
-    lost = np.stack([_lost(one, shares, random) for one, shares in zip(users, truth, strict=True)])
+    lost = np.zeros((size, AGES))
+    for i, parameters in enumerate(zip(*drawn, strict=True)):
+        there = BDW.survival(np.array(parameters), ages)
+        lost[i] = random.multinomial(users[i], [*-np.diff(there), there[-1]])[:-1]
+    at_risk = users[:, None] - np.cumsum(np.pad(lost, ((0, 0), (1, 0))), axis=1)[:, :-1]
     started = time.perf_counter()
     fits = settled = 0
     for model in (SBG, BDW):
-        at_risk = users[:, None] - np.cumsum(np.pad(lost, ((0, 0), (1, 0))), axis=1)[:, :-1]
-        first = fit_many(model, at_risk, lost)
-        chosen = np.flatnonzero(first.is_settled)
-        curves = np.stack([model.survival(first.parameters[i], ages) for i in chosen])
-        again = np.concatenate([[_lost(users[i], curve, random) for _ in range(RESAMPLES)]
-                                for i, curve in zip(chosen, curves, strict=True)])  # fmt: skip
-        risk = (
-            np.repeat(users[chosen], RESAMPLES)[:, None]
-            - np.cumsum(np.pad(again, ((0, 0), (1, 0))), axis=1)[:, :-1]
-        )
-        refits = fit_many(
-            model, risk, again, np.repeat(first.parameters[chosen], RESAMPLES, axis=0), with_errors=False
-        )
-        fits += size + len(again)
-        settled += len(chosen) + int(refits.is_settled.sum())
+        found = bootstrap_many(model, at_risk, lost, RESAMPLES, random)
+        for refits in found.parameters:
+            kept = refits[np.isfinite(refits[:, 0])]
+            low, high = np.quantile(model.survival(kept, ages), [0.1, 0.9], axis=0)
+            if not (low <= high).all():
+                raise StepFailedError("an interval without a number")
+        fits += size * (1 + RESAMPLES)
+        settled += int(found.estimates.is_settled.sum() + np.isfinite(found.parameters[:, :, 0]).sum())
     return {"seconds": time.perf_counter() - started, "fits": fits, "settled": settled / fits}
-
-
-def _lost(users: Any, survival: Any, random: Any) -> Any:
-    import numpy as np
-
-    chances = np.append(-np.diff(survival), survival[-1])
-    return random.multinomial(users, chances / chances.sum())[:-1]
 
 
 def _budget(bench: Bench, part: float) -> tuple[list[Figure], dict[str, Any]]:  # noqa: ARG001 - as the others

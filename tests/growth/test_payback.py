@@ -36,7 +36,6 @@ from breakeven.ledger.forecasts import kept_forecasts
 from breakeven.report.text import render_text
 from breakeven.report.views.ltv import idle_spend, ltv_view
 from breakeven.report.views.payback import payback_of_row, payback_view
-from breakeven.report.views.payback_figures import payback_figures
 
 pytestmark = pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")
 DRAWS = 40
@@ -244,22 +243,6 @@ def test_both_languages_say_horizon_level_and_interval(account: Account, languag
     assert "inf" not in text.lower().replace("inference", "")
     payback = render_text(payback_view(account, by="both", draws=DRAWS), language)
     assert {"en": "not within the horizon", "zh": "不在期限内"}[language] in payback
-
-
-def test_the_curve_crosses_the_cost_where_the_payback_says(account: Account, both: Values):
-    values = arranged(both.prospects, "channel")
-    figures = payback_figures(account, values)
-    rows = [values.total, *(row for row in values.rows if row.spend > 0)]
-    assert len(figures) == len(rows) > 2
-    for drawn, row in zip(figures, rows, strict=True):
-        came, cost = drawn.series
-        assert cost.values[0] is not None
-        assert float(cost.values[0]) == pytest.approx(row.spend, rel=1e-4)
-        assert came.partial == {age for age, share in enumerate(row.measured_share) if share < 1}
-        said = payback_of_row(values, row)
-        assert isinstance(said, Payback)
-        assert [mark.position + 1 for mark in drawn.marks] == ([said.middle] if said.middle else [])
-        assert drawn.twin().rows
 
 
 def test_the_commands_answer_in_json(folder: Path, capsys: pytest.CaptureFixture[str]):

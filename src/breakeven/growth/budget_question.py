@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -48,7 +49,7 @@ class Offer:
         """The channel."""
         return self.curve.channel
 
-    @property
+    @cached_property
     def worth(self) -> float:
         """The mean value of a new user within the horizon."""
         return float(self.values.mean())
@@ -104,10 +105,8 @@ class Question:
     ) -> None:
         self.offers, self.limits, self.months = tuple(offers), limits, months
         periods = np.array([offer.periods(months) for offer in offers])
-        ceiling, half_spend, shape = (
-            np.maximum(_middles([getattr(offer.curve, name) for offer in offers]), _LEAST_PARAMETER)
-            for name in ("ceiling", "half_spend", "shape")
-        )
+        middles = np.array([offer.curve.middle for offer in offers]).reshape(-1, 3)
+        ceiling, half_spend, shape = np.maximum(middles, _LEAST_PARAMETER).T
         self.curves = Curves(ceiling * periods, half_spend * periods, shape)
         self.today = np.array([offer.spend_today(months) for offer in offers])
         self.observed = np.array([offer.curve.observed for offer in offers]).reshape(-1, 2) * periods[:, None]
@@ -178,10 +177,3 @@ class Question:
         rest = self.limits.ceiling - float(self.least[self.is_held].sum())
         scale = rest / free.sum() if free.sum() > 0 else 0.0
         return np.where(self.is_held, self.least, free * max(0.0, scale))
-
-
-def _middles(draws: Sequence[Floats]) -> Floats:
-    """The median of each channel's draws; all at once where they are equally many, as they mostly are."""
-    if draws and len({len(one) for one in draws}) == 1:
-        return np.median(np.stack(draws), axis=1)
-    return np.array([np.median(one) for one in draws])

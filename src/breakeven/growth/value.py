@@ -49,8 +49,8 @@ class Value:
     positive amounts; `measured` the part of each that the books already show. `cumulative` (draw, age) is the
     contribution up to each age, not discounted; `total` (draw,) all of it, discounted. `spend` is the cost of
     winning a user (NaN: not known). `measured_months` is how many months the oldest cohort shows, and
-    `measured_to` (age,) how many of the users are measured at each age. With a `refusal` nothing is modelled:
-    `lines`, `cumulative` and `total` are empty. `measured_so_far` is the contribution measured, not
+    `measured_share` (age,) what share of the users is measured at each age. With a `refusal` nothing is
+    modelled: `lines`, `cumulative` and `total` are empty. `measured_so_far` is the contribution measured, not
     discounted.
     """
 

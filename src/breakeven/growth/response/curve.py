@@ -10,6 +10,7 @@ this curve is that steady state. Each parameter is an array of draws: the curve 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -80,7 +81,13 @@ class ResponseCurve:
     @property
     def is_concave(self) -> bool:
         """Whether further money never brings more than the money before it, in the middle draw."""
-        return float(np.median(self.shape)) <= 1.0
+        return self.middle[2] <= 1.0
+
+    @cached_property
+    def middle(self) -> tuple[float, float, float]:
+        """The median of each parameter: ceiling, half spend, shape."""
+        ceiling, half_spend, shape = map(np.median, (self.ceiling, self.half_spend, self.shape))
+        return float(ceiling), float(half_spend), float(shape)
 
     def _aligned(self, spend: ArrayLike) -> tuple[Floats, Floats, Floats, Floats]:
         x = np.asarray(spend, dtype=float)
