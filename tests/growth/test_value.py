@@ -332,3 +332,16 @@ def test_intervals_hold_the_truth_about_as_often_as_they_promise():
     tallies = measure(30, draws=120)
     for name in ("retention", "ltv", "payback"):
         assert 0.66 <= tallies[name].coverage <= 0.96, name
+
+
+def test_a_rate_known_almost_without_error_is_still_not_believed_beyond_its_cohorts():
+    """Cohorts that differ, but each keeps its rate to the cent: what is seen must not run away ahead."""
+    random = np.random.default_rng(4)
+    users = np.array([7000.0, 2000.0, 900.0, 500.0, 300.0, 150.0])
+    base = np.where(np.add.outer(np.arange(6), np.arange(6)) < 6, users[None, :], np.nan)
+    amount = base * np.array([3.0, 7.7, 7.7, 7.7, 7.7, 5.3]) * np.exp(random.normal(0, 0.02, (6, 1)))
+    rate = fit_rate(base, amount, cohort_weights(6, 400, random), random)
+    ahead = rate.at(24)[:, 6:] * np.exp(rate.drift[:, 6:24])
+    assert np.isfinite(ahead).all()
+    assert np.quantile(ahead, 0.999) < 10 * np.median(ahead)
+    assert ahead.max() < 100 * np.median(ahead)

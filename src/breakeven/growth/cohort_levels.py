@@ -43,6 +43,17 @@ class Lumps:
         """Variance over mean of one cell, but for what whole cohorts lie apart."""
         return self.white + self.lasting
 
+    def dispersion_around(self, mean: Floats) -> float:
+        """Variance over mean that tells as much of a rate as these cells do, whole cohorts' part included.
+
+        A cell of mean m has the variance (dispersion + between · m) · m. Without the second part, cells whose
+        variance is all between cohorts would seem to know their rate without error.
+        """
+        cells = mean[mean > 0]
+        if not len(cells):
+            return self.dispersion
+        return float(cells.sum() / (cells / (self.dispersion + self.between * cells)).sum())
+
 
 def lumps_of(mean: Floats, amount: Floats, parent: Lumps | None = None) -> Lumps:
     """The variances of amounts (cohort, age) around their means; a mean of zero is a cell not measured.

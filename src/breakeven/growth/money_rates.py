@@ -107,12 +107,12 @@ def fit_rate(
     even = np.ones((1, len(base)))
     around = _middle(parent)
     lumps = parent.lumps if parent else Lumps(_dispersion_by_age(base, amount), 0.0, 0.0)
-    mean = base
+    mean = np.where(amount > 0, amount, 0.0)
     for _ in range(2):
-        found = _trend(base, amount, even, pace, lumps.dispersion, around)
+        found = _trend(base, amount, even, pace, lumps.dispersion_around(mean), around)
         mean = base * Rate(*found, np.zeros((1, 1)), pace, lumps).at(ages)[0]
         lumps = lumps_of(mean, amount, parent.lumps if parent else None)
-    trend = _trend(base, amount, weights, pace, lumps.dispersion, parent, random)
+    trend = _trend(base, amount, weights, pace, lumps.dispersion_around(mean), parent, random)
     drift = _drift(mean, lumps, draws, random, parent)
     return Rate(*trend, drift, pace, lumps)
 
