@@ -335,13 +335,24 @@ def test_intervals_hold_the_truth_about_as_often_as_they_promise():
 
 
 def test_a_rate_known_almost_without_error_is_still_not_believed_beyond_its_cohorts():
-    """Cohorts that differ, but each keeps its rate to the cent: what is seen must not run away ahead."""
+    """Serving cost of active users in generated books: all it varies by lies between cohorts.
+
+    Taken for exact, such cells drove the quick movement to -43 and the slow one to +43, which cancel only at
+    the ages that were seen.
+    """
+    unseen = np.nan
+    active = np.array([
+        [764, 213, 96, 60, 45, 35], [856, 261, 117, 73, 56, unseen], [969, 283, 139, 93, unseen, unseen],
+        [1085, 311, 137, unseen, unseen, unseen], [1264, 364, *[unseen] * 4], [1062, *[unseen] * 5],
+    ])  # fmt: skip
+    cost = np.array([
+        [3713.61, 2066.1, 794.26, 489.49, 381.02, 184.89], [3026.15, 1965.21, 793.02, 581.5, 404.01, unseen],
+        [3243.94, 2358.52, 1219.68, 669.22, unseen, unseen], [3162.91, 2225.09, 997.86, *[unseen] * 3],
+        [3544.19, 2429.33, *[unseen] * 4], [2752.3, *[unseen] * 5],
+    ])  # fmt: skip
     random = np.random.default_rng(4)
-    users = np.array([7000.0, 2000.0, 900.0, 500.0, 300.0, 150.0])
-    base = np.where(np.add.outer(np.arange(6), np.arange(6)) < 6, users[None, :], np.nan)
-    amount = base * np.array([3.0, 7.7, 7.7, 7.7, 7.7, 5.3]) * np.exp(random.normal(0, 0.02, (6, 1)))
-    rate = fit_rate(base, amount, cohort_weights(6, 400, random), random)
-    ahead = rate.at(24)[:, 6:] * np.exp(rate.drift[:, 6:24])
-    assert np.isfinite(ahead).all()
-    assert np.quantile(ahead, 0.999) < 10 * np.median(ahead)
-    assert ahead.max() < 100 * np.median(ahead)
+    rate = fit_rate(active, cost, cohort_weights(6, 400, random), random)
+    assert rate.lumps.dispersion < 0.01
+    assert np.abs(rate.trend[:, 1:]).max() < 5
+    ahead = rate.at(36)[:, 6:] * np.exp(rate.drift[:, 6:36])
+    assert ahead.max() < 10 * np.median(ahead)
