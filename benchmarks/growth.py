@@ -246,7 +246,7 @@ def year_twelve() -> dict[str, Any]:
     """
     import numpy as np
 
-    from breakeven.growth.choice import choose_survival
+    from breakeven.growth.choosing.choice import choose_survival
 
     there = np.array([[1000.0, 869.0, 743.0, 653.0, 593.0]])
     exposed = np.concatenate([[[1000.0]], there[:, :-1]], axis=1)
@@ -258,8 +258,8 @@ def allocate(channels: int) -> dict[str, Any]:
     """The best plan over many concave channels, the curves being known; the median of several times."""
     import numpy as np
 
-    from breakeven.growth.budget import plan_budget
-    from breakeven.growth.budget_question import Limits, Offer
+    from breakeven.growth.budget.best_plan import plan_budget
+    from breakeven.growth.budget.question import Limits, Offer
     from breakeven.growth.response.curve import ResponseCurve
 
     random = np.random.default_rng(500)

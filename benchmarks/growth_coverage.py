@@ -17,12 +17,12 @@ import numpy as np
 from tests.growth.companies import Company, company
 
 from breakeven.account.metrics import Missing
-from breakeven.growth.books_value import Values, arranged
-from breakeven.growth.choice import Choice, choose
-from breakeven.growth.payback import months_of, payback_of
-from breakeven.growth.prospects import Prospects, prospects_from
-from breakeven.growth.triangle import ALL, Triangle
-from breakeven.growth.value import Value
+from breakeven.growth.choosing.choice import Choice, choose
+from breakeven.growth.lifetime_value.books_value import Values, arranged
+from breakeven.growth.lifetime_value.payback import months_of, payback_of
+from breakeven.growth.lifetime_value.prospects import Prospects, prospects_from
+from breakeven.growth.lifetime_value.triangle import ALL, Triangle
+from breakeven.growth.lifetime_value.value import Value
 
 COMPANIES = 200
 DRAWS = 200

@@ -309,7 +309,7 @@ def open_books(
 def _unit_cost_path(given: Mapping[str, Money] | None) -> Any:
     if not given:
         return None
-    from breakeven.growth.unit_cost_path import UnitCostPath
+    from breakeven.growth.lifetime_value.unit_cost_path import UnitCostPath
 
     return UnitCostPath.parse(tuple(f"{month}={factor}" for month, factor in given.items()))
 

@@ -12,7 +12,7 @@ from datetime import date
 
 import numpy as np
 
-from breakeven.growth.triangle import ALL, Triangle
+from breakeven.growth.lifetime_value.triangle import ALL, Triangle
 from breakeven.periods import next_month
 
 Floats = np.ndarray

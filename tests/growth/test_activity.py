@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from breakeven.account.metrics import Missing
-from breakeven.growth.activity import (
+from breakeven.growth.activity.fit import (
     ACTIVITY_CURVES,
     MORE_ACTIVE_THAN_USERS,
     NAIVE,

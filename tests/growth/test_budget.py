@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from breakeven.account.metrics import Missing
-from breakeven.growth.budget import plan_budget
-from breakeven.growth.budget_curves import Curves, Roofs
-from breakeven.growth.budget_multipliers import Aim
-from breakeven.growth.budget_pieces import TOLERANCE, best_spend
-from breakeven.growth.budget_question import Limits, Offer, Question
+from breakeven.growth.budget.best_plan import plan_budget
+from breakeven.growth.budget.curves import Curves, Roofs
+from breakeven.growth.budget.multipliers import Aim
+from breakeven.growth.budget.pieces import TOLERANCE, best_spend
+from breakeven.growth.budget.question import Limits, Offer, Question
 from breakeven.growth.response.curve import ResponseCurve
 
 
@@ -289,7 +289,7 @@ def test_the_soonest_payback_is_no_later_than_that_of_any_split():
     early = Offer(offer("a", 1000, 800).curve, np.array([[3.0, 3.5, 3.6]]))
     late = Offer(offer("b", 1500, 800).curve, np.array([[0.5, 3.0, 9.0]]))
     plan = plan_budget([early, late], "payback", Limits(900.0))
-    from breakeven.growth.budget_payback import months_of
+    from breakeven.growth.budget.payback import months_of
 
     question = Question([early, late], Limits(900.0))
     every = [

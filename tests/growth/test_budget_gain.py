@@ -7,10 +7,10 @@ import pytest
 from tests.growth.test_budget import offer
 
 from breakeven.account.metrics import Missing
-from breakeven.growth.budget import plan_budget
-from breakeven.growth.budget_gain import gain_of
-from breakeven.growth.budget_payback import payback_months
-from breakeven.growth.budget_question import Limits, Offer, Question
+from breakeven.growth.budget.best_plan import plan_budget
+from breakeven.growth.budget.gain import gain_of
+from breakeven.growth.budget.payback import payback_months
+from breakeven.growth.budget.question import Limits, Offer, Question
 from breakeven.growth.response.curve import ResponseCurve
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from breakeven.account.metrics import Missing
 from breakeven.cli.main import main
-from breakeven.growth.budget_books import NO_CURVE, Plannable, plannable
-from breakeven.growth.budget_question import Offer
+from breakeven.growth.budget.books_offers import NO_CURVE, Plannable, plannable
+from breakeven.growth.budget.question import Offer
 from breakeven.growth.response.curve import ResponseCurve
 from breakeven.ledger.books import open_books
 from breakeven.report.views import budget as view
@@ -196,7 +196,7 @@ def test_the_load_of_a_new_user_is_that_of_the_busiest_day(folder):
     import pyarrow.compute as pc
 
     from breakeven.account.account import open_account
-    from breakeven.growth.budget_capacity import NO_USE, peak_load
+    from breakeven.growth.budget.capacity import NO_USE, peak_load
 
     account = open_account(open_books(folder))
     load = peak_load(account, "requests", 99)

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from breakeven.account.metrics import Missing
-from breakeven.growth.backtest import Foretold, backtest, cuts_of, interval_score, scores_of
-from breakeven.growth.candidates import (
+from breakeven.growth.cells import CONTRACT_COLUMNS, Cells
+from breakeven.growth.choosing.backtest import Foretold, backtest, cuts_of, interval_score, scores_of
+from breakeven.growth.choosing.candidates import (
     Activity,
     ConstantChurn,
     Contracts,
@@ -21,8 +22,7 @@ from breakeven.growth.candidates import (
     contract_triangle,
     temper_of,
 )
-from breakeven.growth.cells import CONTRACT_COLUMNS, Cells
-from breakeven.growth.choice import (
+from breakeven.growth.choosing.choice import (
     BEST,
     NAIVE_WINS,
     NOBODY,

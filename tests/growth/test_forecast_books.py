@@ -12,10 +12,10 @@ from tests.account.bookkeeping import book, new_books
 
 from breakeven.account.account import open_account
 from breakeven.cli.main import main
-from breakeven.growth import activity
-from breakeven.growth.books_retention import activity_triangles
-from breakeven.growth.books_scorecard import BooksNow, books_scorecard
-from breakeven.growth.scorecard import Came, Pending
+from breakeven.growth.activity import fit as activity
+from breakeven.growth.choosing.books_retention import activity_triangles
+from breakeven.growth.choosing.books_scorecard import BooksNow, books_scorecard
+from breakeven.growth.choosing.scorecard import Came, Pending
 from breakeven.ledger.books import open_books
 from breakeven.ledger.forecasts import PLACE, Forecast, keep_forecasts, kept_forecasts
 from breakeven.periods import Period

@@ -17,10 +17,16 @@ from breakeven.account.account import Account, open_account
 from breakeven.account.metrics import Missing
 from breakeven.account.payback import cohorts
 from breakeven.cli.main import main
-from breakeven.growth import activity
-from breakeven.growth.books_value import Values, arranged, triangles_of, value_per_new_user, values_of
-from breakeven.growth.forecasts_kept import facts_to
-from breakeven.growth.payback import (
+from breakeven.growth.activity import fit as activity
+from breakeven.growth.lifetime_value.books_value import (
+    Values,
+    arranged,
+    triangles_of,
+    value_per_new_user,
+    values_of,
+)
+from breakeven.growth.lifetime_value.forecasts_kept import facts_to
+from breakeven.growth.lifetime_value.payback import (
     NO_SPEND_KNOWN,
     NOTHING_SPENT,
     Payback,
@@ -29,8 +35,8 @@ from breakeven.growth.payback import (
     months_of,
     payback_of,
 )
-from breakeven.growth.triangle import UNATTRIBUTED, Triangle
-from breakeven.growth.value import TOO_SHORT, Value
+from breakeven.growth.lifetime_value.triangle import UNATTRIBUTED, Triangle
+from breakeven.growth.lifetime_value.value import TOO_SHORT, Value
 from breakeven.ledger.books import open_books
 from breakeven.ledger.forecasts import kept_forecasts
 from breakeven.report.text import render_text
@@ -202,7 +208,7 @@ def test_a_new_user_of_a_channel_has_draws_and_an_unknown_channel_a_reason(accou
 
 
 def test_what_is_shown_is_kept_once_and_a_mere_question_is_not(folder: Path, account: Account):
-    from breakeven.growth.unit_cost_path import UnitCostPath
+    from breakeven.growth.lifetime_value.unit_cost_path import UnitCostPath
 
     ltv_view(account, by="cohort", draws=DRAWS, unit_cost_path=UnitCostPath.parse(["2030-01=0.5"]))
     assert kept_forecasts(folder) == []

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from breakeven.account.metrics import Missing
-from breakeven.growth.scorecard import (
+from breakeven.growth.choosing.scorecard import (
     Came,
     Pending,
     band,

@@ -20,15 +20,22 @@ from breakeven.account.metrics import Missing
 from breakeven.account.payback import Cohort
 from breakeven.account.retention import CohortKey
 from breakeven.errors import UsageError
-from breakeven.growth.activity import ACTIVITY_CURVES
-from breakeven.growth.books_value import arranged
-from breakeven.growth.choice import Choice, choose
-from breakeven.growth.cohort_levels import Lumps, lumps_of
-from breakeven.growth.money_rates import cohort_weights, fit_rate
-from breakeven.growth.prospects import NEXT, Prospects, prospects_from
-from breakeven.growth.triangle import COUNTS, LINES, Triangle
-from breakeven.growth.unit_cost_path import UnitCostPath
-from breakeven.growth.value import NO_REVENUE, NO_USERS, NOT_MEASURED, ONE_USER, TOO_SHORT, refusal_of
+from breakeven.growth.activity.fit import ACTIVITY_CURVES
+from breakeven.growth.choosing.choice import Choice, choose
+from breakeven.growth.lifetime_value.books_value import arranged
+from breakeven.growth.lifetime_value.cohort_levels import Lumps, lumps_of
+from breakeven.growth.lifetime_value.money_rates import cohort_weights, fit_rate
+from breakeven.growth.lifetime_value.prospects import NEXT, Prospects, prospects_from
+from breakeven.growth.lifetime_value.triangle import COUNTS, LINES, Triangle
+from breakeven.growth.lifetime_value.unit_cost_path import UnitCostPath
+from breakeven.growth.lifetime_value.value import (
+    NO_REVENUE,
+    NO_USERS,
+    NOT_MEASURED,
+    ONE_USER,
+    TOO_SHORT,
+    refusal_of,
+)
 
 DRAWS = 60
 MONTH = date(2024, 1, 1)

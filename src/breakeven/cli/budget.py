@@ -16,7 +16,7 @@ from breakeven.cli.views import account_of
 from breakeven.errors import UsageError
 
 if TYPE_CHECKING:
-    from breakeven.growth.budget_capacity import CapacityUnit
+    from breakeven.growth.budget.capacity import CapacityUnit
 
 MONTHS = {"month": 1, "quarter": 3}
 _SEED = 20240902

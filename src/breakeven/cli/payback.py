@@ -14,7 +14,7 @@ from breakeven.cli.views import run_view
 
 if TYPE_CHECKING:
     from breakeven.account.account import Account
-    from breakeven.growth.books_value import By
+    from breakeven.growth.lifetime_value.books_value import By
     from breakeven.report.view_model import View
 
 
@@ -42,7 +42,7 @@ def payback(
     books: Path, by: By, horizon: int, unit_cost: tuple[str, ...], seed: int, options: ViewOptions
 ) -> None:
     """Show when users pay back."""
-    from breakeven.growth.unit_cost_path import UnitCostPath
+    from breakeven.growth.lifetime_value.unit_cost_path import UnitCostPath
 
     allow_rows(options, by)
     path = UnitCostPath.parse(unit_cost)

@@ -9,12 +9,12 @@ from decimal import Decimal
 from breakeven.account.account import Account
 from breakeven.account.metrics import Amount, Missing
 from breakeven.errors import UsageError
-from breakeven.growth.budget import plan_budget
-from breakeven.growth.budget_books import Plannable, books_offers, with_load
-from breakeven.growth.budget_capacity import CapacityUnit, peak_load
-from breakeven.growth.budget_gain import Gain, gain_of
-from breakeven.growth.budget_plan import Objective, Plan, PlanLine
-from breakeven.growth.budget_question import Limits, Question
+from breakeven.growth.budget.best_plan import plan_budget
+from breakeven.growth.budget.books_offers import Plannable, books_offers, with_load
+from breakeven.growth.budget.capacity import CapacityUnit, peak_load
+from breakeven.growth.budget.gain import Gain, gain_of
+from breakeven.growth.budget.plan import Objective, Plan, PlanLine
+from breakeven.growth.budget.question import Limits, Question
 from breakeven.growth.interval import LEVEL, Interval
 from breakeven.money import EXACT
 from breakeven.report.view_model import Column, Label, Table, Value, View, Warning  # noqa: A004

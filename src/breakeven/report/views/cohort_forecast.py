@@ -13,15 +13,15 @@ from decimal import Decimal
 import numpy as np
 
 from breakeven.account.account import Account
-from breakeven.growth.books_retention import (
+from breakeven.growth.choosing.books_retention import (
     HORIZON_MONTHS,
     NO_COHORTS,
     RetentionForecast,
     activity_triangles,
     forecast_retention,
 )
-from breakeven.growth.candidates import ActivityCandidate
-from breakeven.growth.triangle import ALL, Floats
+from breakeven.growth.choosing.candidates import ActivityCandidate
+from breakeven.growth.lifetime_value.triangle import ALL, Floats
 from breakeven.periods import next_month
 from breakeven.report.figures import HeatMap, verbatim
 from breakeven.report.view_model import Column, Label, Table, Value, View, Warning  # noqa: A004 - the envelope's word

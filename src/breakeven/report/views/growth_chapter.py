@@ -10,11 +10,11 @@ import numpy as np
 
 from breakeven.account.account import Account
 from breakeven.account.metrics import Missing
-from breakeven.growth.books_value import Values, values_of
 from breakeven.growth.interval import LEVEL
-from breakeven.growth.payback import payback_of
+from breakeven.growth.lifetime_value.books_value import Values, values_of
+from breakeven.growth.lifetime_value.payback import payback_of
+from breakeven.growth.lifetime_value.value import Value as UserValue
 from breakeven.growth.response.books_response import responses_of
-from breakeven.growth.value import Value as UserValue
 from breakeven.report.figures import FORECAST, Lines, Mark, Series
 from breakeven.report.page import Block, Section
 from breakeven.report.view_model import Label

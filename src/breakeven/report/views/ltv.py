@@ -11,13 +11,13 @@ from breakeven.account.account import Account
 from breakeven.account.acquisition import by_channel
 from breakeven.account.metrics import Missing
 from breakeven.account.payback import cohorts
-from breakeven.growth.books_value import HORIZON_MONTHS, By, Values, values_of
-from breakeven.growth.forecasts_kept import keep_values
 from breakeven.growth.interval import LEVEL
-from breakeven.growth.prospects import DISCOUNT_RATE, DRAWS, SEED
-from breakeven.growth.triangle import UNATTRIBUTED
-from breakeven.growth.unit_cost_path import UnitCostPath
-from breakeven.growth.value import Value as UserValue
+from breakeven.growth.lifetime_value.books_value import HORIZON_MONTHS, By, Values, values_of
+from breakeven.growth.lifetime_value.forecasts_kept import keep_values
+from breakeven.growth.lifetime_value.prospects import DISCOUNT_RATE, DRAWS, SEED
+from breakeven.growth.lifetime_value.triangle import UNATTRIBUTED
+from breakeven.growth.lifetime_value.unit_cost_path import UnitCostPath
+from breakeven.growth.lifetime_value.value import Value as UserValue
 from breakeven.report.view_model import Column, Label, Table, Value, View, Warning  # noqa: A004 - the envelope's word
 from breakeven.report.views.parts import envelope, shown
 from breakeven.report.views.survivors import survivor_table

@@ -8,13 +8,13 @@ from decimal import Decimal
 
 from breakeven.account.account import Account
 from breakeven.account.metrics import Missing
-from breakeven.growth.books_value import By, Values, values_of
-from breakeven.growth.forecasts_kept import keep_paybacks
 from breakeven.growth.interval import LEVEL
-from breakeven.growth.payback import Payback, month_after, payback_of
-from breakeven.growth.prospects import DRAWS, SEED
-from breakeven.growth.unit_cost_path import UnitCostPath
-from breakeven.growth.value import Value as UserValue
+from breakeven.growth.lifetime_value.books_value import By, Values, values_of
+from breakeven.growth.lifetime_value.forecasts_kept import keep_paybacks
+from breakeven.growth.lifetime_value.payback import Payback, month_after, payback_of
+from breakeven.growth.lifetime_value.prospects import DRAWS, SEED
+from breakeven.growth.lifetime_value.unit_cost_path import UnitCostPath
+from breakeven.growth.lifetime_value.value import Value as UserValue
 from breakeven.report.view_model import Column, Label, Table, Value, View, Warning  # noqa: A004 - the envelope's word
 from breakeven.report.views.ltv import NEEDS, chosen_rows, idle_spend, remarks, unit_cost_table
 from breakeven.report.views.parts import envelope

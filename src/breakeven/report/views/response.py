@@ -18,8 +18,8 @@ import numpy as np
 
 from breakeven.account.account import Account
 from breakeven.account.metrics import Missing
-from breakeven.growth.books_value import value_per_new_user, values_of
 from breakeven.growth.interval import LEVEL, Interval
+from breakeven.growth.lifetime_value.books_value import value_per_new_user, values_of
 from breakeven.growth.response.auction import is_assumed, stressed
 from breakeven.growth.response.books_response import fitted_responses
 from breakeven.growth.response.curve import ResponseCurve

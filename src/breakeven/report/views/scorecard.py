@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from breakeven.account.account import Account
-from breakeven.growth.backtest import HORIZONS, TWICE, Score
-from breakeven.growth.books_contracts import choose_for_contracts
-from breakeven.growth.books_retention import activity_triangles
-from breakeven.growth.books_scorecard import books_scorecard
-from breakeven.growth.candidates import NAIVE_NAME
-from breakeven.growth.choice import Choice, choose
-from breakeven.growth.scorecard import KeptScore, Scorecard
-from breakeven.growth.triangle import ALL
+from breakeven.growth.choosing.backtest import HORIZONS, TWICE, Score
+from breakeven.growth.choosing.books_contracts import choose_for_contracts
+from breakeven.growth.choosing.books_retention import activity_triangles
+from breakeven.growth.choosing.books_scorecard import books_scorecard
+from breakeven.growth.choosing.candidates import NAIVE_NAME
+from breakeven.growth.choosing.choice import Choice, choose
+from breakeven.growth.choosing.scorecard import KeptScore, Scorecard
+from breakeven.growth.lifetime_value.triangle import ALL
 from breakeven.report.view_model import Column, Label, Table, Value, View
 from breakeven.report.views.parts import envelope, shown
 

@@ -7,8 +7,8 @@ from decimal import Decimal
 import numpy as np
 
 from breakeven.account.metrics import Missing
-from breakeven.growth.triangle import ALL, UNATTRIBUTED
-from breakeven.growth.value import Value as UserValue
+from breakeven.growth.lifetime_value.triangle import ALL, UNATTRIBUTED
+from breakeven.growth.lifetime_value.value import Value as UserValue
 from breakeven.report.view_model import Column, Label, Value
 from breakeven.report.views.parts import shown
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from breakeven.account.metrics import Missing
-from breakeven.growth.backtest import (
+from breakeven.growth.choosing.backtest import (
     FEWEST_VISIBLE,
     Backtest,
     Candidate,
@@ -29,7 +29,7 @@ from breakeven.growth.backtest import (
     backtest,
     scores_of,
 )
-from breakeven.growth.candidates import (
+from breakeven.growth.choosing.candidates import (
     Activity,
     ActivityCandidate,
     ConstantChurn,
@@ -234,7 +234,7 @@ def choose(exposed: Floats, returned: Floats, curves: Sequence[Any] | None = Non
 
     Takes what `choose_from` takes. `curves` are those of `growth.activity` unless given.
     """
-    from breakeven.growth import activity
+    from breakeven.growth.activity import fit as activity
 
     found = activity.ACTIVITY_CURVES if curves is None else curves
     models = [ActivityCandidate(curve) for curve in found if curve is not activity.NAIVE]

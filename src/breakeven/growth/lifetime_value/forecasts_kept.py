@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from breakeven.growth.interval import LEVEL, Interval
-from breakeven.growth.payback import Payback
+from breakeven.growth.lifetime_value.payback import Payback
 from breakeven.ledger.forecasts import Forecast, basis_of, keep_forecasts
 from breakeven.periods import ONE_DAY, next_month
 
 if TYPE_CHECKING:
     from breakeven.account.account import Account
-    from breakeven.growth.books_value import Values
-    from breakeven.growth.value import Value
+    from breakeven.growth.lifetime_value.books_value import Values
+    from breakeven.growth.lifetime_value.value import Value
 
 MODEL = "ledger rates"
 """The name of the way money goes on here; the activity curve is named behind it."""

@@ -11,9 +11,9 @@ import numpy as np
 
 from breakeven.account.metrics import Missing
 from breakeven.account.payback import Cohort, cohorts
-from breakeven.growth.books_retention import ActivityTriangle, activity_triangles
-from breakeven.growth.scorecard import Came, Outcome, Pending, Scorecard, score_kept, target_month
-from breakeven.growth.triangle import ALL, UNATTRIBUTED
+from breakeven.growth.choosing.books_retention import ActivityTriangle, activity_triangles
+from breakeven.growth.choosing.scorecard import Came, Outcome, Pending, Scorecard, score_kept, target_month
+from breakeven.growth.lifetime_value.triangle import ALL, UNATTRIBUTED
 from breakeven.ledger.forecasts import Forecast, kept_forecasts
 from breakeven.periods import Period, next_month
 

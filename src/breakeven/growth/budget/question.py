@@ -9,9 +9,9 @@ from functools import cached_property
 import numpy as np
 
 from breakeven.account.metrics import Missing
-from breakeven.growth.budget_curves import Curves, Floats
-from breakeven.growth.budget_multipliers import Aim
-from breakeven.growth.budget_pieces import Best, best_spend
+from breakeven.growth.budget.curves import Curves, Floats
+from breakeven.growth.budget.multipliers import Aim
+from breakeven.growth.budget.pieces import Best, best_spend
 from breakeven.growth.response.curve import ResponseCurve
 
 WEEKS_PER_MONTH = 365.25 / 12 / 7

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from breakeven.account.contracts import contracts
-from breakeven.growth.backtest import Floats
-from breakeven.growth.candidates import contract_triangle
 from breakeven.growth.cells import CONTRACT_COLUMNS, Cells
-from breakeven.growth.choice import Choice, choose_survival
+from breakeven.growth.choosing.backtest import Floats
+from breakeven.growth.choosing.candidates import contract_triangle
+from breakeven.growth.choosing.choice import Choice, choose_survival
 from breakeven.periods import months_apart
 
 if TYPE_CHECKING:

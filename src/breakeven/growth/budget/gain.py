@@ -13,10 +13,10 @@ from typing import Literal
 import numpy as np
 
 from breakeven.account.metrics import Missing
-from breakeven.growth.budget_curves import Floats
-from breakeven.growth.budget_payback import payback_months
-from breakeven.growth.budget_plan import Objective, Plan
-from breakeven.growth.budget_question import Offer, Question
+from breakeven.growth.budget.curves import Floats
+from breakeven.growth.budget.payback import payback_months
+from breakeven.growth.budget.plan import Objective, Plan
+from breakeven.growth.budget.question import Offer, Question
 from breakeven.growth.interval import LEVEL, Interval
 
 Verdict = Literal["better", "no_better", "worse", "breaks_limits"]

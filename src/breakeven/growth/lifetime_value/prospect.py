@@ -20,9 +20,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from breakeven.growth.money_rates import Rate, cohort_weights, fit_rate
-from breakeven.growth.triangle import LINES, Triangle
-from breakeven.growth.unit_cost_path import UnitCostPath
+from breakeven.growth.lifetime_value.money_rates import Rate, cohort_weights, fit_rate
+from breakeven.growth.lifetime_value.triangle import LINES, Triangle
+from breakeven.growth.lifetime_value.unit_cost_path import UnitCostPath
 from breakeven.periods import months_apart
 
 Floats = NDArray[np.float64]
@@ -40,7 +40,7 @@ _COSTS = ("serving_paying", "serving_free")
 
 
 class ActiveShares(Protocol):
-    """A fitted activity curve: what `growth.activity` fits and `growth.choice` chooses."""
+    """A fitted activity curve: what `growth.activity` fits and `growth.choosing` chooses."""
 
     def forecast(
         self,

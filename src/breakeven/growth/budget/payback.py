@@ -14,9 +14,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from breakeven.growth.budget_curves import Floats
-from breakeven.growth.budget_plan import Plan, finished
-from breakeven.growth.budget_question import Offer, Question
+from breakeven.growth.budget.curves import Floats
+from breakeven.growth.budget.plan import Plan, finished
+from breakeven.growth.budget.question import Offer, Question
 
 _HALVINGS = 12
 """A month in this many halves: some ten minutes, far below what any forecast knows."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from breakeven.account.metrics import Missing
 from breakeven.growth.interval import LEVEL
-from breakeven.growth.value import Value
+from breakeven.growth.lifetime_value.value import Value
 from breakeven.periods import next_month
 
 NO_SPEND_KNOWN = Missing("what these users cost to win is not known", "不知道获得这些用户花了多少")

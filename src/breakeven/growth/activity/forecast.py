@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import expit
 
-from breakeven.growth.activity_posterior import Posterior, root
-from breakeven.growth.activity_variation import Spread, Triangle, blocks, lasting, triangle, working
+from breakeven.growth.activity.posterior import Posterior, root
+from breakeven.growth.activity.variation import Spread, Triangle, blocks, lasting, triangle, working
 from breakeven.growth.model import Floats
 
 _MOST_AGES = 48

@@ -11,9 +11,9 @@ from decimal import Decimal
 import numpy as np
 
 from breakeven.account.metrics import Missing
-from breakeven.growth.activity import ActivityFit, fit_activity
-from breakeven.growth.choice import Choice
-from breakeven.growth.prospect import (
+from breakeven.growth.activity.fit import ActivityFit, fit_activity
+from breakeven.growth.choosing.choice import Choice
+from breakeven.growth.lifetime_value.prospect import (
     RATES,
     ActiveShares,
     Prospect,
@@ -23,9 +23,9 @@ from breakeven.growth.prospect import (
     rates_of,
     with_next,
 )
-from breakeven.growth.triangle import LINES, Floats, Triangle
-from breakeven.growth.unit_cost_path import UnitCostPath
-from breakeven.growth.value import NO_USERS, Value, refusal_of, value_of
+from breakeven.growth.lifetime_value.triangle import LINES, Floats, Triangle
+from breakeven.growth.lifetime_value.unit_cost_path import UnitCostPath
+from breakeven.growth.lifetime_value.value import NO_USERS, Value, refusal_of, value_of
 from breakeven.periods import next_month
 
 DISCOUNT_RATE = 0.10

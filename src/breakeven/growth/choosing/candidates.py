@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from breakeven.account.metrics import Missing
-from breakeven.growth.backtest import Floats, Foretold
 from breakeven.growth.cells import CONTRACT_COLUMNS, Cells
+from breakeven.growth.choosing.backtest import Floats, Foretold
 from breakeven.growth.survival import SurvivalModel
 
 NAIVE_NAME = "naive"
@@ -274,7 +274,7 @@ class ActivityCandidate:
         self, exposed: Floats, returned: Floats, draws: int, random: np.random.Generator
     ) -> Foretold | Missing:
         """Mean and draws of the curve's own forecast."""
-        from breakeven.growth.activity import fit_activity
+        from breakeven.growth.activity.fit import fit_activity
 
         found = fit_activity(self.curve, exposed, returned)
         if isinstance(found, Missing):

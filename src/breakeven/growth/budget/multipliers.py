@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from breakeven.growth.budget_curves import Floats, Roofs
+from breakeven.growth.budget.curves import Floats, Roofs
 
 _SEARCH_STEPS = 200
 _CLOSE = 1e-14

@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 
 from breakeven.account.metrics import Missing
-from breakeven.growth.budget_curves import Floats
-from breakeven.growth.budget_multipliers import Aim
-from breakeven.growth.budget_question import Limits, Question
+from breakeven.growth.budget.curves import Floats
+from breakeven.growth.budget.multipliers import Aim
+from breakeven.growth.budget.question import Limits, Question
 
 Objective = Literal["value", "users", "payback"]
 Binding = Literal["", "least", "most", "fixed", "bend"]

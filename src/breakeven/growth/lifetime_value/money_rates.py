@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from breakeven.growth.cohort_levels import Lumps, levels_ahead, lumps_of
+from breakeven.growth.lifetime_value.cohort_levels import Lumps, levels_ahead, lumps_of
 
 Floats = NDArray[np.float64]
 

@@ -19,9 +19,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from breakeven.account.metrics import Missing
-from breakeven.growth.budget_payback import soonest_payback
-from breakeven.growth.budget_plan import Objective, Plan, finished
-from breakeven.growth.budget_question import Limits, Offer, Question
+from breakeven.growth.budget.payback import soonest_payback
+from breakeven.growth.budget.plan import Objective, Plan, finished
+from breakeven.growth.budget.question import Limits, Offer, Question
 
 
 def plan_budget(

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from breakeven.account.metrics import Missing
 from breakeven.growth.interval import LEVEL, Interval
-from breakeven.growth.prospect import Prospect
-from breakeven.growth.triangle import LINES, Triangle
+from breakeven.growth.lifetime_value.prospect import Prospect
+from breakeven.growth.lifetime_value.triangle import LINES, Triangle
 
 Floats = NDArray[np.float64]
 

@@ -13,12 +13,19 @@ from typing import TYPE_CHECKING, Any, Literal
 from breakeven.account.metrics import Missing
 from breakeven.account.payback import Cohort, cohorts
 from breakeven.account.unit_cost import unit_cost_index
-from breakeven.growth.books_retention import activity_triangles
-from breakeven.growth.choice import choose
-from breakeven.growth.prospects import DISCOUNT_RATE, DRAWS, NEXT, SEED, Prospects, prospects_from
-from breakeven.growth.triangle import ALL, UNATTRIBUTED, Triangle
-from breakeven.growth.unit_cost_path import UnitCostPath
-from breakeven.growth.value import Value
+from breakeven.growth.choosing.books_retention import activity_triangles
+from breakeven.growth.choosing.choice import choose
+from breakeven.growth.lifetime_value.prospects import (
+    DISCOUNT_RATE,
+    DRAWS,
+    NEXT,
+    SEED,
+    Prospects,
+    prospects_from,
+)
+from breakeven.growth.lifetime_value.triangle import ALL, UNATTRIBUTED, Triangle
+from breakeven.growth.lifetime_value.unit_cost_path import UnitCostPath
+from breakeven.growth.lifetime_value.value import Value
 
 if TYPE_CHECKING:
     from breakeven.account.account import Account

@@ -18,8 +18,8 @@ from itertools import count
 
 import numpy as np
 
-from breakeven.growth.budget_curves import Curves, Floats, Roofs
-from breakeven.growth.budget_multipliers import Aim, Relaxed, relaxed
+from breakeven.growth.budget.curves import Curves, Floats, Roofs
+from breakeven.growth.budget.multipliers import Aim, Relaxed, relaxed
 
 TOLERANCE = 1e-7
 """The search ends when no plan can be better by more than this share of what the plan's users are worth."""

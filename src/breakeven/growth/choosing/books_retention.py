@@ -16,10 +16,10 @@ import numpy as np
 
 from breakeven.account.metrics import Missing
 from breakeven.account.retention import CohortKey, active_triangle, cohort_sizes
-from breakeven.growth.backtest import Floats, Foretold
-from breakeven.growth.candidates import NAIVE_NAME
-from breakeven.growth.choice import Choice, choose
-from breakeven.growth.triangle import ALL, UNATTRIBUTED
+from breakeven.growth.choosing.backtest import Floats, Foretold
+from breakeven.growth.choosing.candidates import NAIVE_NAME
+from breakeven.growth.choosing.choice import Choice, choose
+from breakeven.growth.lifetime_value.triangle import ALL, UNATTRIBUTED
 from breakeven.ledger.forecasts import Forecast, basis_of
 from breakeven.periods import ONE_DAY, Period, months_apart, next_month
 

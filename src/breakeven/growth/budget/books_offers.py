@@ -11,8 +11,8 @@ import numpy as np
 
 from breakeven.account.channel_series import UNATTRIBUTED, channel_series
 from breakeven.account.metrics import Amount, Missing
-from breakeven.growth.budget_curves import Floats
-from breakeven.growth.budget_question import Offer
+from breakeven.growth.budget.curves import Floats
+from breakeven.growth.budget.question import Offer
 from breakeven.growth.response.curve import ResponseCurve
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def with_load(offered: Plannable, load: Mapping[str, float]) -> Plannable:
 
 def books_offers(account: Account, *, needs_value: bool, horizon_months: int, seed: int) -> Plannable:
     """The offers of the books: curves by `books_response`, values by `books_value`."""
-    from breakeven.growth.books_value import value_per_new_user, values_of
+    from breakeven.growth.lifetime_value.books_value import value_per_new_user, values_of
     from breakeven.growth.response.books_response import fitted_responses
 
     # Where only users count, what they are worth is not asked: it takes longer than all the rest.

@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from breakeven.account.metrics import Missing
-from breakeven.growth.activity_curves import ACTIVITY_CURVES, NAIVE, ActivityCurve
-from breakeven.growth.activity_forecast import forecast_cohorts
-from breakeven.growth.activity_posterior import Posterior, posterior_of
-from breakeven.growth.activity_variation import AgeMeans, Spread, age_means, triangle
+from breakeven.growth.activity.curves import ACTIVITY_CURVES, NAIVE, ActivityCurve
+from breakeven.growth.activity.forecast import forecast_cohorts
+from breakeven.growth.activity.posterior import Posterior, posterior_of
+from breakeven.growth.activity.variation import AgeMeans, Spread, age_means, triangle
 from breakeven.growth.maximum_likelihood import NO_CUSTOMERS
 from breakeven.growth.model import Floats, from_free, slope
 from breakeven.growth.survival import SurvivalModel

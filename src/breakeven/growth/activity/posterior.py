@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from breakeven.growth.activity_curves import NAIVE, ActivityCurve
-from breakeven.growth.activity_variation import AgeMeans
+from breakeven.growth.activity.curves import NAIVE, ActivityCurve
+from breakeven.growth.activity.variation import AgeMeans
 from breakeven.growth.model import Floats, from_free
 
 _DRIFTS = np.geomspace(0.01, 0.8, 10)
