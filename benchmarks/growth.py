@@ -79,12 +79,12 @@ def write_customers(file: str, customers: int) -> dict[str, Any]:
     """Customers of a BG/NBD population, watched for up to 78 weeks, one row each, in weeks of whole days."""
     import numpy as np
 
-    from breakeven.growth.visits.bg_nbd import BG_NBD
+    from breakeven.growth.visits.bg_nbd import BgNbd
 
     random = np.random.default_rng(20)
     age_days = random.integers(39 * 7, 78 * 7, customers)
     parameters = np.array([0.243, 4.414, 0.793, 2.426])
-    cells = BG_NBD.simulate(parameters, age_days, random)
+    cells = BgNbd(days_per_period=7).simulate(parameters, age_days, random)
     rows = np.repeat(cells.rows, cells.counts, axis=0)
     random.shuffle(rows)
     named = {name: rows[:, i] for i, name in enumerate(cells.columns)}
@@ -99,14 +99,14 @@ def fit_ours(file: str) -> dict[str, Any]:
 
     from breakeven.growth.cells import VISIT_COLUMNS, Cells
     from breakeven.growth.maximum_likelihood import Fit, fit
-    from breakeven.growth.visits.bg_nbd import BG_NBD
+    from breakeven.growth.visits.bg_nbd import BgNbd
 
     loaded = np.load(file)
     customers = {name: loaded[name] for name in ("repeats", "recency", "age")}
     started = time.perf_counter()
     days = [customers["repeats"], customers["recency"] * 7, customers["age"] * 7]
     cells = Cells.group(VISIT_COLUMNS, np.stack([np.rint(one).astype(np.int64) for one in days], axis=1))
-    found = fit(BG_NBD, cells)
+    found = fit(BgNbd(days_per_period=7), cells)
     seconds = time.perf_counter() - started
     if not isinstance(found, Fit):
         raise StepFailedError(found.en)

@@ -8,7 +8,18 @@ from pathlib import Path
 
 import pytest
 from benchmarks import __main__ as bench
-from benchmarks import accounts, close, company, imports, pricing, process, reconcile, sources
+from benchmarks import (
+    accounts,
+    close,
+    company,
+    growth,
+    growth_cells,
+    imports,
+    pricing,
+    process,
+    reconcile,
+    sources,
+)
 from benchmarks.lines import GROUPS, LINES, figure
 from benchmarks.native_files import native_files, write_native
 
@@ -23,9 +34,10 @@ def at_hand(step, **arguments):
 
 @pytest.fixture
 def small_run(monkeypatch, tmp_path):
-    for module in (accounts, close, company, imports, pricing, reconcile, sources):
+    for module in (accounts, close, company, growth, growth_cells, imports, pricing, reconcile, sources):
         monkeypatch.setattr(module, "measure", at_hand)
     monkeypatch.setattr(sources, "readable", lambda: ["alipay", "ocean_engine"])
+    monkeypatch.setattr(growth, "peer_fit", lambda _, file: growth.fit_ours(str(file)))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")]))
     return ["--users", "200", "--months", "1", "--repeats", "1", "--work", str(tmp_path / "work")]
 
