@@ -34,7 +34,7 @@ PAGES: dict[str, Language] = {
     "reference/commands.md": "en",
     "reference/commands.zh.md": "zh",
 }
-BLOCK = re.compile(r"(<!-- (metrics|table|options) ([a-z_ ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+BLOCK = re.compile(r"(<!-- (metrics|table|options) ([a-z_ -]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 SECTIONS = {
     "income": "subscription_revenue",
@@ -224,7 +224,7 @@ def command_names() -> Iterator[str]:
     for name in COMMANDS:
         command = command_named(name)
         if isinstance(command, click.Group):
-            yield from (f"{name} {each}" for each in command.commands)
+            yield from (f"{name} {each}" for each in command.list_commands(click.Context(command)))
         else:
             yield name
 

@@ -5,19 +5,25 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 from decimal import Decimal
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import get_args
 
+import click
 import pyarrow as pa
 import pytest
 
 import breakeven
+from breakeven import notebook
+from breakeven.cli.main import cli, main
 from breakeven.errors import UsageError
 from breakeven.ledger.books import Books
 from breakeven.notebook import Answer, NotebookBooks
 from breakeven.report.arrow_table import arrow_table
 from breakeven.report.fragment import render_fragment
+from breakeven.report.phrases import chinese
 from breakeven.report.view_model import Column, Envelope, Label, Table, View
 from breakeven.report.view_model import Warning as Remark
 from breakeven.sources.synthetic.books import write_books
@@ -250,10 +256,136 @@ def test_a_budget_is_asked_with_numbers_and_refuses_others(books, monkeypatch):
     for wrong in (float("nan"), -1, "much"):
         with pytest.raises(UsageError, match="is not an amount"):
             books.budget(wrong)
-    with pytest.raises(UsageError, match="a budget cannot be for a 'year'"):
-        books.budget(length="year")
     with pytest.raises(UsageError, match="there is no language 'fr'"):
         books.income(lang="fr")
+
+
+WRONG = {
+    "ltv": [
+        {"by": "foo"}, {"horizon": -1}, {"horizon": 0}, {"horizon": 1.5}, {"horizon": True}, {"horizon": 121},
+        {"discount": -1}, {"discount": float("nan")}, {"seed": -1}, {"unit_cost": 0.5},
+        {"unit_cost": {"2025": 0.5}},
+    ],
+    "payback": [{"by": "foo"}, {"by": "all"}, {"horizon": 0}, {"seed": "1"}],
+    "cohorts": [{"by": "foo"}, {"by": None}, {"forecast": True, "horizon": 0}],
+    "retention": [{"kind": "foo"}, {"unit": "foo"}, {"by": "foo"}, {"by": ["plan"]}],
+    "growth": [{"by": "foo"}],
+    "channels": [{"by": "foo"}],
+    "cost": [{"by": 5}, {"by": [5]}, {"by": "foo"}],
+    "response": [
+        {"grain": "day"}, {"rivals": 0}, {"rivals": float("inf")}, {"value": "much"}, {"value": -1},
+        {"experiments": "/no/such.csv"}, {"rivals_spend": 5},
+    ],
+    "budget": [
+        {"horizon": 0}, {"horizon": 61}, {"objective": "foo"}, {"length": "year"}, {"capacity": 0},
+        {"capacity": 1.5}, {"capacity_unit": "foo"}, {"at_least": 5}, {"at_most": {"douyin": "much"}},
+        {"seed": -1},
+    ],
+    "income": [{"period": 2024}, {"currency": 5}, {"lang": "fr"}],
+}  # fmt: skip
+CASES = [(name, given) for name, cases in WRONG.items() for given in cases]
+
+
+@pytest.mark.parametrize(("name", "given"), CASES, ids=[f"{name}-{given}" for name, given in CASES])
+def test_what_an_option_would_refuse_is_refused_with_a_next_step(books, name, given):
+    with pytest.raises(UsageError) as refused:
+        getattr(books, name)(**given)
+    assert refused.value.remedy
+    assert chinese(refused.value.what) != refused.value.what
+    assert chinese(refused.value.remedy) != refused.value.remedy
+
+
+def test_a_moment_is_one_and_a_language_is_known(books):
+    with pytest.raises(UsageError, match="as_of cannot be '2024-08-31'"):
+        breakeven.open_books(books.folder, as_of="2024-08-31")
+    with pytest.raises(UsageError, match="there is no language 'fr'"):
+        breakeven.open_books(books.folder, lang="fr")
+    opened = breakeven.open_books(books.folder, as_of=datetime(2030, 1, 1))  # noqa: DTZ001
+    assert opened.as_of == datetime(2030, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "words"),
+    [
+        ("channels", "by", notebook.ChannelRows), ("growth show", "by", notebook.ChannelRows),
+        ("ltv", "by", notebook.ValueRows), ("payback", "by", notebook.PaybackRows),
+        ("cohorts", "retention", notebook.Retention), ("cohorts", "unit", notebook.RetentionUnit),
+        ("response", "grain", notebook.Grain), ("budget", "objective", notebook.Objective),
+    ],
+)  # fmt: skip
+def test_words_are_those_of_the_options(command, option, words):
+    assert set(get_args(words)) == set(option_of(command, option).type.choices)
+
+
+@pytest.mark.parametrize(
+    ("command", "most"),
+    [
+        ("ltv", notebook.LONGEST_MONTHS), ("payback", notebook.LONGEST_MONTHS),
+        ("cohorts", notebook.LONGEST_MONTHS), ("budget", notebook.LONGEST_BUDGET_MONTHS),
+    ],
+)  # fmt: skip
+def test_horizons_reach_as_far_as_the_options(command, most):
+    kind = option_of(command, "horizon").type
+    assert (kind.min, kind.max) == (1, most)
+
+
+def option_of(command, name):
+    found = cli
+    for word in command.split():
+        found = found.get_command(click.Context(found), word)
+    return next(each for each in found.params if f"--{name}" in each.opts)
+
+
+def test_a_response_is_asked_with_rivals_value_and_experiments(books, monkeypatch, tmp_path):
+    from breakeven.report.views import response as view
+
+    asked = []
+
+    def remember(account, **given):
+        asked.append(given)
+        return an_answer().view
+
+    monkeypatch.setattr(view, "response_view", remember)
+    file = tmp_path / "e.csv"
+    file.write_text("channel\n")
+    books.response(rivals=2, value="ltv", experiments=str(file), rivals_spend=file)
+    books.response(value="12.50")
+    assert asked[0]["rivals_factor"] == 2.0
+    assert asked[0]["value_per_user"] == "ltv"
+    assert asked[0]["experiments"] == asked[0]["rivals"] == file
+    assert asked[1]["value_per_user"] == Decimal("12.50")
+    assert asked[1]["rivals_factor"] is asked[1]["experiments"] is asked[1]["rivals"] is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "growth --channel nope", "cohorts --channel nope", "cohorts --forecast --channel nope",
+        "cohorts --retention classic --by channel --channel nope", "response --channel nope",
+        "ltv --by channel --channel nope", "payback --by channel --channel nope",
+    ],
+)  # fmt: skip
+def test_a_channel_nobody_knows_is_refused_with_those_there_are(books, line, capsys):
+    command, *options = line.split()
+    assert main([command, str(books.folder), *options]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "the books have no channel 'nope'" in told.err
+    assert "use one of app_store, bilibili, " in told.err
+    assert main([command, str(books.folder), *options, "--lang", "zh"]) == 2
+    assert "账簿中没有渠道 'nope'" in capsys.readouterr().err
+
+
+def test_a_cohort_nobody_knows_is_refused_with_those_there_are(books, capsys):
+    for command in (["cohorts"], ["ltv", "--by", "cohort"], ["payback"]):
+        assert main([command[0], str(books.folder), *command[1:], "--cohort", "1999-01"]) == 2
+        assert "the books have no cohort '1999-01'" in capsys.readouterr().err
+    assert main(["cohorts", str(books.folder), "--channel", "(unattributed)"]) == 0
+
+
+def test_rows_of_campaigns_are_not_filtered_by_channel(books, capsys):
+    assert main(["growth", str(books.folder), "--by", "campaign", "--channel", "bilibili"]) == 2
+    assert "cannot be filtered by --channel" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 
 from breakeven.account.account import Account, open_account
-from breakeven.account.acquisition import NO_GROWTH, NO_MORE_SPEND, NO_USERS, by_channel
+from breakeven.account.acquisition import NEGATIVE_SPEND, NO_GROWTH, NO_MORE_SPEND, NO_USERS, by_channel
 from breakeven.account.booking import SPEND_KINDS
 from breakeven.account.free_use import free_use_by
 from breakeven.account.metrics import Missing
@@ -29,6 +29,7 @@ from breakeven.account.spend_ledger import (
 )
 from breakeven.ledger.books import open_books
 from breakeven.money import EXACT, post
+from breakeven.report.views.spend_ledger import growth_view
 
 from .bookkeeping import book, new_books, write_card
 from .cases import FOLDER, open_case, read_case
@@ -253,6 +254,57 @@ def test_a_rebate_is_negative_spend(tmp_path: Path):
     assert ledger.total == Decimal("-30.00")
 
 
+def test_the_case_of_rebates_sums_and_has_no_cost_per_user_below_zero(tmp_path: Path):
+    account = case("rebates_are_negative_spend", tmp_path)
+    ledger = spend_ledger(account)
+    assert_sums(account, ledger)
+    assert {(e.name, e.kind, e.bucket): e.amount for e in ledger.entries} == {
+        ("bilibili", "ads", 0): 3800, ("bilibili", "creator", 0): 1000, ("douyin", "ads", 0): 200,
+        ("bilibili", "ads", 1): -300, ("douyin", "ads", 1): 900, ("radio", "ads", 1): 100,
+        ("radio", "agency", 1): -10,
+    }  # fmt: skip
+    assert ledger.total == 5690
+    bilibili = next(line for line in ledger.lines if line.name == "bilibili")
+    assert (bilibili.spend, bilibili.cac_blended) == (4500, 1500)
+    assert marginal_cac(account, bilibili) == NEGATIVE_SPEND
+    april = open_account(account.books, period=account.buckets.periods[1])
+    of_april = spend_ledger(april)
+    assert [line.name for line in of_april.over_rebated] == ["bilibili"]
+    [line] = of_april.over_rebated
+    assert line.cac_blended == line.cac_paid == line.cac_with_free_use == NEGATIVE_SPEND
+    tables = {table.id: table for table in growth_view(april).tables}
+    note = tables["cac"].note
+    assert note is not None
+    assert "No cost per user, as rebates exceed spend: bilibili (-300.00 USD)." in note.en
+    assert "返点超过支出，因此没有获客成本：bilibili（-300.00 USD）。" in note.zh
+
+
+def test_a_month_of_rebates_alone_has_no_cost_per_user_and_is_named(tmp_path: Path):
+    books = new_books(tmp_path / "books")
+    spend = {"channel": "video", "kind": "ads", "currency": "USD"}
+    covers = (date(2024, 3, 1), date(2024, 4, 30))
+    paid = {"day": "2024-03-05", "amount": 100}
+    back = {"day": "2024-04-05", "amount": -100}
+    book(books, "ad_spend", [paid | spend, back | spend], covers=covers)
+    users = [
+        {"user_id": m, "acquired_at": f"2024-{m}-05T00:00:00Z", "channel": "video"} for m in ("03", "04")
+    ]
+    book(books, "acquisitions", users, covers=covers)
+    account = open_account(books)
+    tables = {table.id: table for table in growth_view(account).tables}
+    [months, total] = tables["spend_by_month"].rows
+    assert (
+        [months[m] for m in ("2024-03", "2024-04")]
+        == [total[m] for m in ("2024-03", "2024-04")]
+        == [100, -100]
+    )
+    costs = {row["metric"]: row for row in tables["by_month"].rows}
+    assert (costs["cac_blended"]["2024-03"], costs["cac_blended"]["2024-04"]) == (100, None)
+    note = tables["by_month"].note
+    assert note is not None
+    assert note.en == "No cost per user, as rebates exceed spend: 2024-04."
+
+
 def test_invoiced_advertising_is_in_the_ledger(tmp_path: Path):
     account = case("advertising_by_invoice", tmp_path)
     ledger = spend_ledger(account)
@@ -282,6 +334,32 @@ def test_without_payments_or_fleet_free_use_has_no_value(tmp_path: Path):
     assert isinstance(ledger.free_use[0], Missing)
     assert ledger.entries == ()
     assert isinstance(ledger.total, Missing)
+
+
+def test_free_use_of_a_fleet_without_an_exchange_rate_has_no_value(tmp_path: Path):
+    """Left out, the fleet would make free use look free."""
+    serving = {
+        "own_providers": ["self"],
+        "weights": {"uncached_input": 1, "cached_input": 1, "cache_write": 1, "output": 1},
+    }
+    books = new_books(tmp_path / "books", serving=serving)
+    start = "2024-03-01T00:00:00Z"
+    for source, months in (("usd", "03"), ("aed", "04")):
+        fleet = {"at": f"2024-{months}-01T00:00:00Z", "pool": "main", "gpu": "H800", "count": 1}
+        money = {"price_per_gpu_hour": 1, "currency": source.upper()}
+        book(books, "capacity", [fleet | money], source=source)
+        use = {"at": f"2024-{months}-02T00:00:00Z", "user_id": "u", "product": "app", "provider": "self",
+               "model": "m", "uncached_input_tokens": 1, "output_tokens": 1}  # fmt: skip
+        book(books, "usage", [use], source=source)
+    paid = {"at": start, "user_id": "other", "kind": "gift", "amount": 1, "currency": "USD"}
+    book(books, "payments", [paid], covers=(date(2024, 3, 1), date(2024, 4, 30)))
+    account = open_account(books)
+    known, unknown = (account.live_value("free_use_cost", bucket) for bucket in (0, 1))
+    assert isinstance(known, Decimal)
+    assert known > 0
+    assert isinstance(unknown, Missing)
+    assert unknown == account.live_value("gpu_cost", 1)
+    assert "AED" in unknown.en
 
 
 def test_the_marginal_cost_needs_two_whole_months_and_growth_for_more_money(tmp_path: Path):

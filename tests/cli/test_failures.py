@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import signal
@@ -16,13 +17,15 @@ import pytest
 
 from breakeven import errors
 from breakeven.cli import failures
+from breakeven.cli.main import main
 
+# Words that the catalogue of phrases does not know stay as they are: what is tested here is the frame.
 CODES = [
     (errors.CheckFailed("bills differ"), 1, "Check failed: bills differ", "核对未通过：bills differ"),
     (errors.UsageError("no"), 2, "Usage error: no", "用法错误：no"),
     (errors.InputError("bad row"), 3, "Error: bad row", "错误：bad row"),
-    (errors.BooksError("no books"), 3, "Error: no books", "错误：no books"),
-    (errors.SourceUnreachable("no answer"), 4, "Error: no answer", "错误：no answer"),
+    (errors.BooksError("books gone"), 3, "Error: books gone", "错误：books gone"),
+    (errors.SourceUnreachable("silence"), 4, "Error: silence", "错误：silence"),
     (OSError(errno.ENOSPC, "No space left on device", "x"), 3, "make room on the disk", "腾出空间"),
     (PermissionError(errno.EACCES, "Permission denied", "x"), 3, "Where: x", "位置：x"),
     (RuntimeError("oops"), 70, "a defect in Breakeven", "Breakeven 的缺陷"),
@@ -58,16 +61,16 @@ def test_each_failure_has_its_code_and_words(run, failing, error, code, english,
 
 def test_a_block_says_what_where_cause_and_next_step():
     error = errors.InputError(
-        "no column 'at'", where="a.csv:1", cause="another layout", remedy="add --mapping"
+        "column 'at' is gone", where="a.csv:1", cause="another layout", remedy="add --mapping"
     )
     assert failures.block(error, "en").split("\n") == [
-        "Error: no column 'at'",
+        "Error: column 'at' is gone",
         "  Where: a.csv:1",
         "  Likely cause: another layout",
         "  Next step: add --mapping",
     ]
     assert failures.block(error, "zh").split("\n") == [
-        "错误：no column 'at'",
+        "错误：column 'at' is gone",
         "  位置：a.csv:1",
         "  原因：another layout",
         "  下一步：add --mapping",
@@ -117,6 +120,31 @@ def test_a_closed_pipe_is_no_traceback():
     process.stderr.close()
     assert process.wait() == failures.PIPE_CLOSED
     assert err == ""
+
+
+def test_a_closed_pipe_under_tables_is_no_failure_of_the_books(monkeypatch):
+    """What draws tables leaves with 1 when nobody reads, and 1 means that a check failed."""
+    from rich.console import Console
+
+    class Closed(io.StringIO):
+        def write(self, text):
+            raise BrokenPipeError
+
+        def fileno(self):
+            return spare
+
+    def draw(lang):
+        Console(file=closed).print("a table")
+
+    module = ModuleType("breakeven.cli.cost")
+    module.cost = click.Command("cost", params=[click.Option(["--lang"])], callback=draw)
+    monkeypatch.setitem(sys.modules, "breakeven.cli.cost", module)
+    spare, closed = os.open(os.devnull, os.O_WRONLY), Closed()
+    monkeypatch.setattr(sys, "stdout", closed)
+    try:
+        assert main(["cost"]) == failures.PIPE_CLOSED
+    finally:
+        os.close(spare)
 
 
 def test_a_terminal_without_chinese_gets_escapes_that_json_reads_back(tmp_path):

@@ -333,6 +333,28 @@ def test_extrapolated_money_is_counted_by_channel():
     assert plan.extrapolated_share == pytest.approx((spent_a - 400.0 + spent_b) / 1000.0)
 
 
+@pytest.mark.parametrize("days", [28, 31])
+def test_a_channel_kept_at_its_spend_a_day_is_not_extrapolated_in_a_short_or_a_long_month(days):
+    unknown = Missing("spend never varied", "支出没有变化")
+    never = offer("a", period="week", not_identified=unknown, observed=(350.0, 350.0))
+    plan = plan_budget([replace(never, today=50.0 * days), offer("b")], "users", Limits(50.0 * days + 300.0))
+    assert plan.lines[0].spend == 50.0 * days
+    assert plan.extrapolated_share == 0.0
+
+
+def test_a_free_channel_is_extrapolated_only_beyond_what_months_differ_by():
+    weekly = [offer("a", period="week", observed=(200.0, 350.0), today=300.0)]
+    weeks = 365.25 / 12 / 7
+    near, far = (plan_budget(weekly, "users", Limits(350.0 * weeks * factor)) for factor in (1.015, 1.1))
+    assert near.extrapolated_share == 0.0
+    assert far.extrapolated_share == pytest.approx(0.1 / 1.1)
+
+
+def test_a_refusal_counts_what_is_spent_beside_the_plan():
+    refused = plan_budget([offer("a")], "value", Limits(100.0, at_least={"a": 200.0}, beside=50.0))
+    assert "take 250.00, more than the 150.00 that may be spent" in refused.en
+
+
 @pytest.mark.parametrize(
     ("offers", "limits", "said"),
     [

@@ -15,6 +15,7 @@ from breakeven.growth.budget.question import Offer
 from breakeven.growth.response.curve import ResponseCurve
 from breakeven.ledger.books import open_books
 from breakeven.report.views import budget as view
+from breakeven.report.views.budget_words import VERDICTS
 from breakeven.sources.synthetic.books import write_books
 from breakeven.sources.synthetic.plan import CompanyPlan
 
@@ -137,7 +138,114 @@ def test_people_read_the_plan(run, language):
 def test_no_plan_is_an_answer_with_its_reason(run):
     found = answer(run("--total", "1000", "--json"))
     assert found["facts"]["verdict"] == "no_plan"
-    assert "more than the 500.00" in found["rows"][0]["reason"]
+    # The same amounts as the table of limits: what is kept without a curve is in both.
+    assert "take 3,500.00, more than the 1,000.00 that may be spent" in found["rows"][0]["reason"]
+
+
+@pytest.mark.parametrize("objective", ["value", "users"])
+def test_a_channel_that_is_not_identified_has_no_value_at_the_margin(run, objective):
+    found = answer(run("--json", "--objective", objective))
+    margins = ("marginal_cac_today", "marginal_cac_plan", "return_today", "return_plan")
+    row = rows(found, "plan", "channel")["<search>"]
+    assert [row[key] for key in margins] == [None] * 4
+    assert row["identified"] == "no"
+    assert row["cac_today"] is not None
+    assert rows(found, "costs", "channel")["<search>"]["marginal_cac_today"] is None
+    assert rows(found, "returns", "channel")["<search>"]["return_today"] is None
+    assert None not in [rows(found, "plan", "channel")["douyin"][key] for key in margins]
+
+
+def test_exploring_gives_the_values_marked_and_warned_of(run):
+    found = answer(run("--json", "--explore"))
+    row = rows(found, "plan", "channel")["<search>"]
+    assert row["marginal_cac_today"] is not None
+    assert row["identified"] == "no"
+    assert {warning["code"] for warning in found["warnings"]} >= {"explored"}
+    assert all(warning["zh"] for warning in found["warnings"])
+
+
+def test_a_channel_whose_users_have_no_known_value_has_costs_but_no_returns(run, monkeypatch):
+    why = Missing("no such users", "没有这样的用户")
+    unknown = Offer(curve("unworthy", 200), np.zeros((1, 12)), kept=why)
+    monkeypatch.setattr(
+        view, "books_offers", lambda account, **how: Plannable((*offered().offers, unknown), month="2024-08")
+    )
+    row = rows(answer(run("--json")), "plan", "channel")["unworthy"]
+    assert row["marginal_cac_today"] is not None
+    assert (row["value_per_user"], row["return_today"], row["return_plan"]) == (None, None, None)
+
+
+def test_totals_are_the_same_wherever_they_stand(run):
+    found = answer(run("--json", "--total", "8000"))
+    total = rows(found, "plan", "channel")["(total)"]["plan"]
+    limits = {row["limit"]: row for row in found["rows"] if row["table"] == "limits"}
+    assert total == rows(found, "summary", "metric")["spent"]["value"] == limits["total"]["used"]
+    channels = [row for name, row in rows(found, "plan", "channel").items() if name != "(total)"]
+    assert sum(Decimal(row["plan"]) for row in channels) == Decimal(total)
+    assert "500.00 CNY that goes on without a curve" in run()[1]
+
+
+def test_no_table_of_the_plan_is_wider_than_a_wide_terminal(run):
+    for language in ("en", "zh"):
+        lines = run("--lang", language)[1].splitlines()
+        assert max(len(line) for line in lines if line.startswith("──")) <= 145
+
+
+def test_the_plan_in_json_keeps_its_keys(run):
+    assert list(rows(answer(run("--json")), "plan", "channel")["douyin"]) == [
+        "table", "channel", "today", "plan", "change", "users_today", "users_plan", "cac_today", "cac_plan",
+        "marginal_cac_today", "marginal_cac_plan", "value_per_user", "return_today", "return_plan", "binds",
+        "identified", "extrapolated",
+    ]  # fmt: skip
+
+
+def test_today_is_the_statements_acquisition_spend_of_the_last_whole_month(folder):
+    import pyarrow.compute as pc
+
+    from breakeven.account.account import open_account
+    from breakeven.account.channel_series import UNATTRIBUTED, channel_series
+
+    account = open_account(open_books(folder))
+    rows = account.rollups["ad_spend"]
+    without = pc.if_else(pc.equal(rows["channel"], "campus"), None, rows["channel"])
+    account.rollups["ad_spend"] = rows.set_column(rows.schema.get_field_index("channel"), "channel", without)
+    found = plannable(account, [curve("douyin", 900)], lambda _, channel: (np.ones((5, 12)), np.ones(5)))
+    months = [period.first for period in account.buckets.periods]
+    last = months.index(channel_series(account, "month").periods[-1].first)
+    assert found.spend_today == pytest.approx(float(account.value("acquisition_spend", last)), abs=0.005)
+    assert UNATTRIBUTED in found.outside
+    assert (found.unknown, found.nothing) == ((), None)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_books_without_a_whole_month_say_so_and_what_to_do(run, folder, monkeypatch, language):
+    from dataclasses import replace
+    from datetime import timedelta
+
+    from breakeven.account.account import open_account
+    from breakeven.account.facts import Buckets
+    from breakeven.periods import Period
+
+    account = open_account(open_books(folder))
+    first = account.buckets.span.first
+    week = replace(account, buckets=Buckets((Period(first, first + timedelta(days=7)),)))
+    nothing = plannable(week, [], lambda _, channel: UNKNOWN)
+    monkeypatch.setattr(view, "books_offers", lambda account, **how: nothing)
+    said = run("--at-least", "douyin=5", "--lang", language)[1]
+    wanted = {
+        "en": ("no whole calendar month", "import acquisition spend"),
+        "zh": ("没有一个完整的自然月", "请导入"),
+    }
+    for words in wanted[language]:
+        assert words in said
+
+
+def test_books_whose_channels_have_no_curve_name_each(folder):
+    from breakeven.account.account import open_account
+
+    found = plannable(open_account(open_books(folder)), [], lambda _, channel: UNKNOWN)
+    assert "douyin" in found.outside
+    assert "no channel with spend has a response curve" in found.nothing.en
 
 
 def test_a_cash_floor_without_known_cash(folder, run, monkeypatch):
@@ -234,4 +342,18 @@ def test_the_whole_way_from_books_to_plan(folder, capsys):
     found = json.loads(capsys.readouterr().out)
     plan = rows(found, "plan", "channel")
     assert Decimal(plan["(total)"]["plan"]) <= Decimal(plan["(total)"]["today"])
-    assert found["facts"]["verdict"] in view.VERDICTS
+    assert found["facts"]["verdict"] in VERDICTS
+
+
+def test_spend_that_is_not_known_is_named_beside_todays_total(run, monkeypatch):
+    from dataclasses import replace
+
+    monkeypatch.setattr(view, "books_offers", lambda account, **how: replace(offered(), unknown=("tv",)))
+    said = [
+        warning
+        for warning in answer(run("--json"))["warnings"]
+        if warning["code"] == "unknown_spend"
+        and "not known for tv" in warning["en"]
+        and "tv" in warning["zh"]
+    ]
+    assert len(said) == 1

@@ -192,6 +192,9 @@ def test_the_figure_marks_what_is_forecast(seven_months):
     assert figure is not None
     assert len(figure.partial) == 7 * 2
     assert all(figure.cells[row][age] is not None for row, age in figure.partial)
+    assert figure.note is not None
+    assert "Dashed cells are forecasts" in figure.note.en
+    assert "虚线" in figure.note.zh
     assert (6, 0) not in figure.partial
     assert (6, 1) in figure.partial
 

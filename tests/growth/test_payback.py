@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -24,6 +26,7 @@ from breakeven.growth.lifetime_value.books_value import (
     triangles_of,
     value_per_new_user,
     values_of,
+    with_all_spend,
 )
 from breakeven.growth.lifetime_value.forecasts_kept import facts_to
 from breakeven.growth.lifetime_value.payback import (
@@ -38,10 +41,13 @@ from breakeven.growth.lifetime_value.payback import (
 from breakeven.growth.lifetime_value.triangle import UNATTRIBUTED, Triangle
 from breakeven.growth.lifetime_value.value import TOO_SHORT, Value
 from breakeven.ledger.books import open_books
-from breakeven.ledger.forecasts import kept_forecasts
+from breakeven.ledger.forecasts import PLACE, kept_forecasts
 from breakeven.report.text import render_text
-from breakeven.report.views.ltv import idle_spend, ltv_view
-from breakeven.report.views.payback import payback_of_row, payback_view
+from breakeven.report.view_model import Label, Table
+from breakeven.report.views.growth import cohorts_view
+from breakeven.report.views.growth_chapter import growth_sections
+from breakeven.report.views.ltv import idle_spend, ltv_view, remarks
+from breakeven.report.views.payback import payback_of_row, payback_table, payback_view
 
 pytestmark = pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")
 DRAWS = 40
@@ -182,6 +188,64 @@ def test_the_measured_part_is_the_account(account: Account, both: Values):
     assert sum(row.users for row in values.rows) == values.total.users
 
 
+def test_what_came_back_is_the_cohorts_own_figure_with_a_month_under_way(account: Account, both: Values):
+    alone = cohorts(account)
+    last = alone[0]
+    partial = replace(
+        last, ages={**last.ages, max(last.ages): replace(last.ages[max(last.ages)], is_partial=True)}
+    )
+    month = f"{last.key.month:%Y-%m}"
+    booked = {("", month): partial}
+    values = replace(both, cohorts=booked)
+    row = replace(both.rows[0], segment="", cohort=month)
+    truth = float(last.cumulative(max(last.ages))) / last.users
+    assert values.came_back(row) == pytest.approx(truth, rel=1e-12)
+    monthly = values_of(account, "cohort", horizon_months=3, draws=DRAWS)
+    assert isinstance(monthly, Values)
+    rows = [(row, payback_of_row(monthly, row)) for row in monthly.rows]
+    shown = payback_table(monthly, rows, "cohort", account.currency, Label("", ""))
+    told = {row["cohort"]: row["so_far"] for row in shown.rows}
+    [cohort_table] = [table for table in cohorts_view(account).tables if table.id == "payback"]
+    assert told == {row["cohort"]: row["contribution_per_user"] for row in cohort_table.rows}
+    assert both.came_back(replace(row, cohort="1999-01")) is None
+
+
+def test_the_row_of_all_users_bears_all_spend(account: Account):
+    """As `growth` does: also what was spent on channels and in months that brought nobody."""
+    blended = account.total("cac_blended")
+    assert isinstance(blended, Decimal)
+    for by in ("all", "channel"):
+        values = values_of(account, by, draws=DRAWS)
+        assert isinstance(values, Values)
+        assert values.total.spend == pytest.approx(float(blended))
+    split = {row.segment: row.spend for row in values.rows}
+    dear = with_all_spend(values, blended * 2)
+    assert dear.total.spend == pytest.approx(2 * float(blended))
+    assert {row.segment: row.spend for row in dear.rows} == split
+    monthly = values_of(account, "cohort", draws=DRAWS)
+    assert isinstance(monthly, Values)
+    own = {f"{one.key.month:%Y-%m}": float(one.spend) / one.users for one in cohorts(account)}
+    assert {row.cohort: row.spend for row in monthly.rows} == pytest.approx(own)
+
+
+def test_unattributed_spend_is_named_in_the_readers_language(account: Account, monkeypatch):
+    from breakeven.account.acquisition import by_channel
+
+    lines = [replace(by_channel(account)[0], name=None, new_by_bucket=defaultdict(int))]
+    monkeypatch.setattr("breakeven.report.views.ltv.by_channel", lambda _: lines)
+    [warning] = idle_spend(account)
+    assert "unattributed" in warning.label.en
+    assert "未归因" in warning.label.zh
+    assert "(unattributed)" not in warning.label.zh
+
+
+def test_refunds_booked_before_the_revenue_are_not_called_a_net_refund(both: Values):
+    row = replace(both.rows[0], measured={**both.rows[0].measured, "revenue": 1.0, "refunds": 2.0})
+    [said] = [warning for warning in remarks(both, [row]) if warning.code == "refunds_above_revenue"]
+    assert "does not say that more was refunded than paid" in said.label.en
+    assert "不表示退款超过付款" in said.label.zh
+
+
 def test_what_users_cost_and_idle_spend_are_the_statement(account: Account, both: Values):
     """Every yuan of acquisition spend is in a row's CAC, or named as spend that brought nobody."""
     rows = sum(row.spend * row.users for row in both.rows)
@@ -223,6 +287,13 @@ def test_what_is_shown_is_kept_once_and_a_mere_question_is_not(folder: Path, acc
     )
     ltv_view(account, by="channel", draws=DRAWS)
     assert len(kept_forecasts(folder)) == len(kept)
+    for horizon in (12, 9):
+        ltv_view(account, by="both", draws=DRAWS + 20, seed=7, horizon_months=horizon)
+    later = kept_forecasts(folder)
+    assert later[: len(kept)] == kept
+    # A shorter horizon is another age at most; what was said of an age stays as it was first said.
+    assert {one.age for one in later[len(kept) :]} <= {8}
+    assert len({one.identity for one in later}) == len(later)
     foretold = [one for one in kept if one.kind == "ltv"]
     assert all(one.low is not None and one.value is not None and one.high is not None for one in foretold)
     rows = {(row.segment, row.cohort): row for row in arranged(values.prospects, "both").rows}
@@ -237,6 +308,40 @@ def test_old_states_of_the_books_keep_nothing(folder: Path):
     versions = books.at_versions(books.present_versions(), books.settings)
     ltv_view(open_account(versions), by="both", draws=DRAWS, seed=99)
     assert len(kept_forecasts(folder)) == before
+
+
+def test_the_reports_chapter_shows_what_the_commands_show(folder: Path, account: Account):
+    """Value at the horizon of `ltv`, payback at its own, and what is not identified with its experiment."""
+    blocks = {block.id: block for section in growth_sections(account) for block in section.blocks}
+    value, unsettled = blocks["value"], blocks["not_identified"]
+    assert isinstance(value, Table)
+    assert isinstance(unsettled, Table)
+    shown = ltv_view(account, by="channel").tables[0]
+    assert (value.title, value.rows) == (shown.title, shown.rows)
+    assert "24 months" in blocks["payback"].title.en
+    assert [row["channel"] for row in unsettled.rows]
+    assert all(row["why"] for row in unsettled.rows)
+
+
+def test_the_captions_explain_ratios_below_one_too(account: Account):
+    tables = [table for table in ltv_view(account, draws=DRAWS).tables if table.id.startswith("survivors")]
+    assert len(tables) == 2
+    for table in tables:
+        assert table.note is not None
+        assert "Below 1: they use less" in table.note.en
+        assert "小于 1" in table.note.zh
+
+
+def test_what_cannot_be_kept_is_said(folder: Path, account: Account):
+    place = folder / PLACE
+    before = place.read_bytes()
+    place.write_bytes(b"oops\n" + before)
+    try:
+        views = [ltv_view(account, draws=DRAWS), payback_view(account, draws=DRAWS)]
+    finally:
+        place.write_bytes(before)
+    for view in views:
+        assert "forecasts_not_kept" in {warning.code for warning in view.envelope.warnings}
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -266,8 +371,15 @@ def test_the_commands_answer_in_json(folder: Path, capsys: pytest.CaptureFixture
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--unit-cost", "soon=1"], ["--discount", "-1"], ["--channel", "organic"], ["--horizon", "0"]],
-    ids=["path", "discount", "filter of all", "horizon"],
+    [
+        ["--unit-cost", "soon=1"],
+        ["--unit-cost", "2020-01=0.5"],
+        ["--discount", "-1"],
+        ["--discount", "10.1"],
+        ["--channel", "organic"],
+        ["--horizon", "0"],
+    ],
+    ids=["path", "measured month", "discount", "high discount", "filter of all", "horizon"],
 )
 def test_bad_use_is_refused(folder: Path, arguments, capsys):
     assert main(["ltv", str(folder), *arguments]) == 2

@@ -15,14 +15,15 @@ from tests.account.bookkeeping import book, new_books
 from breakeven.account.account import Account, open_account
 from breakeven.account.metrics import Missing
 from breakeven.cli.main import main
-from breakeven.errors import InputError
+from breakeven.errors import InputError, UsageError
 from breakeven.growth.response.books_response import fitted_responses, observed_channels, responses_of
 from breakeven.growth.response.curve import ResponseCurve
 from breakeven.growth.response.observed import Observed
 from breakeven.ledger.books import open_books
 from breakeven.report.describe import describe
 from breakeven.report.view_model import View
-from breakeven.report.views.response import response_view, spend_levels, worth_spend
+from breakeven.report.views.mmm import exported_view
+from breakeven.report.views.response import curve_table, response_view, spend_levels, worth_spend
 from breakeven.report.views.response_figures import cost_figure, response_figures, users_figure
 
 from .response_channels import Truth, channel
@@ -172,7 +173,133 @@ def test_worth_spend_is_where_the_next_user_costs_that():
     found = worth_spend(curve, 8.0)
     assert float(curve.marginal_cost(found)[0]) == pytest.approx(8.0, rel=0.02)
     assert worth_spend(curve, 0.01) == 0.0
-    assert worth_spend(curve, 1e9) == pytest.approx(4000.0)
+    # Dearest within twice the most observed: (4000 + 500)² / 500,000. What lies beyond was not found.
+    assert worth_spend(curve, 40.4) == pytest.approx(4000.0, rel=0.01)
+    assert worth_spend(curve, 40.6) is None
+    table = curve_table([curve], "CNY", worths={"a": 90.0})
+    assert table.rows[0]["worth_spend"] is None
+    assert table.rows[0]["worth_extrapolated"] == "beyond"
+    words = {column.key: column.words for column in table.columns}["worth_extrapolated"]
+    assert words["beyond"].en == "not within 2x observed"
+
+
+# --- what the books say beside the curve -----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def steady(tmp_path_factory: pytest.TempPathFactory) -> Account:
+    """28 users a week for 280, without any noise; rewards of 3 a user on users that vary; coupons of both
+    kinds; and a channel that costs nothing.
+    """
+    books = new_books(tmp_path_factory.mktemp("steady") / "books", currency="CNY", time_zone="UTC")
+    random = np.random.default_rng(3)
+    spend, users = [], []
+    for week in range(24):
+        day = MONDAY + timedelta(days=7 * week)
+        invited, drawn, lured = (int(count) for count in random.poisson((12, 10, 10)))
+        for name, kind, amount, count, is_paid in (
+            ("film", "ads", 280, 28, "true"),
+            ("referral", "referral", 3 * invited, invited, "false"),
+            ("welcome", "coupon", 5 * drawn, drawn, "true"),
+            ("campaign", "coupon", int(random.integers(20, 200)), lured, "true"),
+            ("partner", "", 0, 2, "false"),
+        ):
+            if kind:
+                spend.append({"day": day, "channel": name, "kind": kind, "amount": amount, "currency": "CNY"})
+            users += [
+                {
+                    "user_id": f"{name}-{week}-{n}",
+                    "acquired_at": f"{day}T04:00:00Z",
+                    "channel": name,
+                    "is_paid": is_paid,
+                }
+                for n in range(count)
+            ]
+    covers = (MONDAY, MONDAY + timedelta(days=7 * 24))
+    book(books, "ad_spend", spend, covers=covers)
+    book(books, "acquisitions", users, covers=covers)
+    return open_account(open_books(books.folder))
+
+
+@pytest.fixture(scope="module")
+def steady_view(steady) -> View:
+    return response_view(steady)
+
+
+def test_booked_users_and_their_cost_reconcile_with_growth(steady, steady_view):
+    film = rows(steady_view, "responses")["film"]
+    assert film["users_booked"] == 28
+    assert film["cac_booked"] == 10
+    assert film["users"] + film["users_base"] == pytest.approx(28, abs=2)
+    assert film["users_base"] > 0
+    assert film["cac_average"] > film["cac_booked"]
+    [curve] = [one for one in responses_of(steady) if one.channel == "film"]
+    total = np.median(curve.users(curve.today) + curve.base_users)
+    assert float(total) == pytest.approx(28, rel=0.05)
+
+
+def test_an_experiment_without_noise_is_short(steady_view):
+    film = rows(steady_view, "not_identified")["film"]
+    # Counting 28 users has a deviation of 5.3, so a few weeks show that they are gone; one does not.
+    assert 2 <= film["periods"] <= 6
+    assert film["enough"] == "yes"
+    assert film["detectable_users"] > 2.12 * 28**0.5
+
+
+def test_rewards_paid_per_user_won_are_no_response(steady_view):
+    why = rows(steady_view, "not_identified")
+    for name in ("referral", "welcome"):
+        assert why[name]["why"] == "spend follows users here (rewards paid per user won)"
+        assert why[name]["experiment"] in ("switch_off", "geo_holdout")
+        assert rows(steady_view, "responses")[name]["cac_marginal"] is None
+    assert "follows" not in str(why.get("campaign", {}).get("why"))
+
+
+def test_a_channel_that_the_books_do_not_name_is_refused(steady, tmp_path):
+    with pytest.raises(UsageError, match=r"no channel 'nope'.*campaign, film, partner"):
+        response_view(steady, only=("nope",))
+    partner = response_view(steady, only=("partner",))
+    assert rows(partner, "not_identified")["partner"]["why"] == "not identified: nothing was spent on it"
+    (tmp_path / "e.csv").write_text(
+        "channel,kind,first_day,last_day,spend_change,users_change,low,high\n"
+        "film,geo,2024-02-05,2024-02-18,100,5,1,9\nnope,geo,2024-02-05,2024-02-18,100,5,1,9\n"
+    )
+    with pytest.raises(InputError, match=r"e\.csv:3: the books have no channel 'nope'.*film"):
+        observed_channels(steady, experiments=tmp_path / "e.csv")
+
+
+def test_what_y_counts_is_said_and_is_so(steady, tmp_path):
+    exported = exported_view(steady, tmp_path / "mmm.csv")
+    with (tmp_path / "mmm.csv").open() as file:
+        first = next(iter(csv.DictReader(file)))
+    counted = {one.channel: one.users[0] for one in observed_channels(steady)}
+    assert float(first["y"]) == sum(counted.values())
+    said = {row["holds"]: row.get("users_in_y") for row in exported.tables[0].rows}
+    assert (said["film"], said["referral"]) == ("bought", "all")
+    note = exported.tables[0].note
+    assert note is not None
+    assert "partner" in note.en
+    assert json.loads((tmp_path / "mmm.json").read_text())["channels"][0]["users_in_y"] == "bought"
+    with pytest.raises(UsageError, match="no channel 'nope'"):
+        exported_view(steady, tmp_path / "mmm.csv", only=("nope",))
+
+
+def test_a_week_of_books_says_how_many_it_takes(tmp_path):
+    books = new_books(tmp_path / "books", currency="CNY", time_zone="UTC")
+    covers = (MONDAY, MONDAY + timedelta(days=7))
+    book(
+        books, "ad_spend",
+        [{"day": MONDAY, "channel": "a", "kind": "ads", "amount": 9, "currency": "CNY"}], covers=covers,
+    )  # fmt: skip
+    book(
+        books, "acquisitions",
+        [{"user_id": "u", "acquired_at": f"{MONDAY}T04:00:00Z", "channel": "a", "is_paid": "true"}],
+        covers=covers,
+    )  # fmt: skip
+    view = response_view(open_account(open_books(books.folder)))
+    [few] = [one.label for one in view.envelope.warnings if one.code == "too_few_periods"]
+    assert "too few weeks: 1 of at least 12" in few.en
+    assert [table.note for table in view.tables] == [few]
 
 
 # --- files beside the books ------------------------------------------------------------------------------

@@ -245,3 +245,23 @@ def test_rivals_hold_until_the_next_row(tmp_path):
     found = rivals_by_period(rows["douyin"], weeks)
     assert found[0] == pytest.approx((3 * 10 + 4 * 20) / 7)
     assert np.isnan(found[1])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "channel,kind\na,geo\n",
+        "channel,kind,first_day,last_day,spend_change,users_change,low,high\n"
+        "a,geo,2025-01-01,2025-01-31,much,1,0,2\n",
+        "channel,kind,first_day,last_day,spend_change,users_change,low,high\n"
+        "a,geo,2025-02-01,2025-01-01,5,1,0,2\n",
+        "channel,kind,first_day,last_day,spend_change,users_change,low,high,share\n"
+        "a,geo,2025-01-01,2025-01-31,5,1,0,2,3\n",
+    ],
+    ids=["columns", "number", "order", "share"],
+)
+def test_what_is_wrong_with_a_file_of_experiments_has_a_next_step(tmp_path, text):
+    (tmp_path / "experiments.csv").write_text(text)
+    with pytest.raises(InputError) as refused:
+        read_experiments(tmp_path / "experiments.csv")
+    assert refused.value.remedy

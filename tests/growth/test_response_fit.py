@@ -75,6 +75,16 @@ def test_a_start_without_any_height_is_no_trap():
     assert chain.points.mean() == pytest.approx(1.0, abs=0.05)
 
 
+# --- too few of them, said as people say it -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("periods", "said"), [(1, "only 1 period has"), (3, "only 3 periods have")])
+def test_one_period_is_one(periods, said):
+    found = fit_attributed(Observed("a", "week", np.ones(periods), np.ones(periods)))
+    assert isinstance(found, Missing)
+    assert said in found.en
+
+
 # --- a channel from its own users ------------------------------------------------------------------------
 
 

@@ -55,6 +55,13 @@ def test_the_data_are_written_with_what_they_mean(channels, layout, tmp_path):
     assert Layout.read(tmp_path / "mmm.json") == layout
 
 
+def test_a_missing_column_has_a_next_step(layout, tmp_path):
+    path = table(tmp_path / "p.csv", [{"channel": "抖音", "saturation_slope": 1.0}])
+    with pytest.raises(InputError, match="saturation_kappa") as refused:
+        read_posterior(path, layout)
+    assert "saturation_beta" in refused.value.remedy
+
+
 @pytest.mark.parametrize(
     ("kind", "row", "users"),
     [

@@ -51,12 +51,19 @@ def test_the_naive_forecast_is_found_beside():
 
 
 def test_what_cannot_be_scored_yet_is_pending_and_what_never_can_is_named():
-    forecasts = [replace(ONE, age=age) for age in (7, 8, 8, 20)]
+    forecasts = [replace(ONE, age=age) for age in (7, 8, 20)]
     card = score_kept(forecasts, lambda one: Pending(target_month(one)) if one.age < 20 else GONE)
     assert card.scores == ()
-    assert [(line.month, line.n) for line in card.pending] == [(date(2024, 10, 1), 1), (date(2024, 11, 1), 2)]
+    assert [(line.month, line.n) for line in card.pending] == [(date(2024, 10, 1), 1), (date(2024, 11, 1), 1)]
     assert card.unknown == ((GONE, 1),)
-    assert card.kept == 4
+    assert card.kept == 3
+
+
+def test_a_forecast_that_was_kept_with_other_draws_too_counts_once_as_it_was_said_first():
+    again = [ONE, replace(ONE, value=0.35, low=0.3, high=0.4), replace(ONE, made_on=date(2024, 9, 1))]
+    card = score_kept(again, lambda _: Came(0.25))
+    assert [(score.n, score.error, score.coverage) for score in card.scores] == [(1, 0.0, 1.0)]
+    assert card.kept == 1
 
 
 def test_kinds_models_units_and_months_ahead_are_scored_apart():
@@ -112,8 +119,8 @@ def test_months_count_as_the_account_counts_them():
 def test_the_order_of_forecasts_does_not_matter(seed, size):
     random = np.random.default_rng(seed)
     forecasts = [
-        replace(ONE, age=int(age), value=float(value), model=["naive", "sBG"][int(age) % 2])
-        for age, value in zip(random.integers(6, 20, size), random.integers(0, 64, size) / 64, strict=True)
+        replace(ONE, segment=str(i), age=int(age), value=value / 64, model=["naive", "sBG"][int(age) % 2])
+        for i, (age, value) in enumerate(random.integers([6, 0], [20, 64], (size, 2)).tolist())
     ]
     shuffled = forecasts[:]
     standard_random.Random(seed).shuffle(shuffled)

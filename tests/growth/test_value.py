@@ -326,6 +326,13 @@ def test_a_path_that_cannot_be_read_is_refused(text):
         UnitCostPath.parse([text])
 
 
+def test_a_measured_month_cannot_be_assumed():
+    path = UnitCostPath.parse(["2024-09=0.5", "2025-01=0.4"])
+    assert path.after(date(2024, 8, 1)) == path
+    with pytest.raises(UsageError, match="2024-09 is measured"):
+        path.after(date(2024, 9, 1))
+
+
 def test_a_month_cannot_have_two_factors():
     with pytest.raises(UsageError):
         UnitCostPath.parse(["2025-01=0.5", "2025-01=0.6"])

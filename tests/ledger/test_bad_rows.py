@@ -80,6 +80,23 @@ def test_a_bad_cell_costs_its_row_and_no_other(books, tmp_path, form):
             assert str(value) in problem.raw
 
 
+def test_a_rebate_is_negative_spend_and_nothing_else_of_it_may_be(books, tmp_path):
+    spend = {"day": "2024-03-20", "channel": "bilibili", "kind": "ads", "amount": "5000", "currency": "CNY",
+             "impressions": 9, "clicks": 1}  # fmt: skip
+    changed = [{}, {"amount": "-1200"}, {"clicks": -1}, {"impressions": -1}, {"amount": "-100000000000000"}]
+    records = [{**spend, "source_id": f"s{i}", **change} for i, change in enumerate(changed)]
+    result = take(books, "ad_spend", write(tmp_path / "spend.csv", records))
+    assert told(result) == [
+        (3, "clicks", "negative"),
+        (4, "impressions", "negative"),
+        (5, "amount", "below -10,000,000,000,000"),
+    ]
+    assert held(books, "ad_spend") == ["s0", "s1"]
+    assert "kind" not in str(result.problems[2])
+    refused = take(books, "payments", write(tmp_path / "pay.csv", rows("payments", 1, amount="-5")))
+    assert "amounts are positive; `kind` says refund" in str(refused.problems[0])
+
+
 def test_the_books_list_what_was_quarantined(books, tmp_path):
     good, bad = rows("payments", 2), rows("payments", 1, first=3, currency="RMB")
     result = take(books, "payments", write(tmp_path / "pay.csv", good + bad))

@@ -62,8 +62,8 @@ def test_the_same_forecast_is_kept_once_whatever_the_day(tmp_path):
         {"model": "naive"},
         {"segment": ""},
         {"age": 8},
-        {"low": None},
-        {"value": 0.26},
+        {"unit": "users"},
+        {"level": 0.9},
         {"basis": "restated"},
     ],
     ids=str,
@@ -72,6 +72,14 @@ def test_another_forecast_is_kept_too(tmp_path, other):
     keep_forecasts(tmp_path, [ONE])
     assert keep_forecasts(tmp_path, [replace(ONE, **other)]).new == 1
     assert replace(ONE, **other).key != ONE.key
+
+
+@pytest.mark.parametrize("other", [{"value": 0.26}, {"low": None}, {"high": 0.31}], ids=str)
+def test_the_same_forecast_drawn_again_is_not_another_one_and_the_first_stays(tmp_path, other):
+    keep_forecasts(tmp_path, [ONE, replace(ONE, **other)])
+    assert keep_forecasts(tmp_path, [replace(ONE, **other)]).new == 0
+    assert kept_forecasts(tmp_path) == [ONE]
+    assert replace(ONE, **other).key == ONE.key
 
 
 def test_the_last_digits_of_a_modelled_number_are_no_new_forecast(tmp_path):
@@ -217,7 +225,7 @@ def test_two_processes_keep_everything_once(tmp_path):
         _, error = writer.communicate(timeout=60)
         assert (writer.returncode, error) == (0, b"")
     found = kept_forecasts(tmp_path)
-    assert len(found) == len({one.said for one in found}) == 180
+    assert len(found) == len({one.identity for one in found}) == 180
 
 
 def test_a_hundred_thousand_forecasts_are_read_in_seconds(tmp_path):

@@ -27,6 +27,7 @@ Dimension = Literal["channel", "campaign", "creator"]
 NO_USERS = Missing("no such users", "没有这样的用户")
 NO_GROWTH = Missing("users did not grow on the month before", "用户数没有比上月增加")
 NO_MORE_SPEND = Missing("spend fell while users grew", "用户增加而支出减少")
+NEGATIVE_SPEND = Missing("rebates exceed spend", "返点超过支出")
 
 
 INVOICED = ("ads", "creator", "agency")
@@ -47,21 +48,31 @@ class ChannelLine:
 
     @property
     def cac_blended(self) -> Amount:
-        """Spend over all new users of the channel."""
-        return EXACT.divide(self.spend, self.new_users) if self.new_users else NO_USERS
+        """Spend over all new users of the channel; no value where rebates exceed spend."""
+        return self.per_user(self.spend, self.new_users)
 
     @property
     def cac_paid(self) -> Amount:
-        """Spend over the bought users of the channel."""
-        return EXACT.divide(self.spend, self.paid_new_users) if self.paid_new_users else NO_USERS
+        """Spend over the bought users of the channel; no value where rebates exceed spend."""
+        return self.per_user(self.spend, self.paid_new_users)
+
+    @staticmethod
+    def per_user(spend: Decimal, users: int) -> Amount:
+        """A cost per user. Users are never won for less than nothing: a negative sum is no price."""
+        if spend < 0:
+            return NEGATIVE_SPEND
+        return EXACT.divide(spend, users) if users else NO_USERS
 
     def marginal_cac(self, bucket: int) -> Amount:
         """What each further bought user cost on the bucket before: change in spend over change in users.
 
         No value when users did not grow, or spend fell: more for less, and less for more, is not a price.
+        Neither is a change from or to a month whose rebates exceed its spend.
         """
         if bucket == 0:
             return NO_GROWTH
+        if min(self.spend_by_bucket[bucket - 1], self.spend_by_bucket[bucket]) < 0:
+            return NEGATIVE_SPEND
         users = self.paid_by_bucket[bucket] - self.paid_by_bucket[bucket - 1]
         spend = self.spend_by_bucket[bucket] - self.spend_by_bucket[bucket - 1]
         if spend < 0:
@@ -147,19 +158,25 @@ def unreported_ads(account: Account, buckets: Buckets) -> list[tuple[Bill, int, 
     """(advertising bill, bucket, its part there) for vendors and months without any spend of that channel.
 
     Where the books know what a channel spent, its invoice only reconciles: it is never booked beside it.
+    A rebate alone (negative spend) does not tell what was spent, so invoices still count beside it; credits
+    on invoices then do not, as they are what the rebate tells.
     """
     bills = [bill for bill in account.bills if bill.category == "advertising"]
     rows = account.rollups["ad_spend"]
     reported: set[tuple[str, date]] = set()
+    rebated: set[tuple[str, date]] = set()
     if bills and rows.num_rows:
-        for row in rows.group_by(["channel", "day", "kind"]).aggregate([]).to_pylist():
+        grouped = rows.group_by(["channel", "day", "kind"]).aggregate([("amount", "max")])
+        for row in grouped.to_pylist():
             if row["kind"] in INVOICED:
-                reported.add((row["channel"] or "", month_of(row["day"])))
+                told = reported if row["amount_max"] >= 0 else rebated
+                told.add((row["channel"] or "", month_of(row["day"])))
     found: list[tuple[Bill, int, Fraction]] = []
     for bill in bills:
         for month in bill.period.months():
             span = Period.month(month).overlap(bill.period)
-            if span and (bill.vendor, month) not in reported:
+            known = reported | rebated if bill.amount < 0 else reported
+            if span and (bill.vendor, month) not in known:
                 found += [
                     (bill, bucket, bill.amount * days / bill.period.day_count)
                     for bucket, days in buckets.overlaps(span)

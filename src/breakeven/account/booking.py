@@ -151,7 +151,10 @@ def _bills_and_spend(account: Account) -> Booked:
 
 
 def _free_use(account: Account) -> Booked:
-    """Serving cost of app and web usage on days without a paid service; own fleet by token weights."""
+    """Serving cost of app and web usage on days without a paid service; own fleet by token weights.
+
+    Where the fleet's cost lacks an exchange rate and any free use ran on it, there is no value.
+    """
     fleet, free = account.fleet_cost, account.tally()
     weights = [Fraction(0)] * len(account.buckets.periods)
     free_weights = [Fraction(0)] * len(account.buckets.periods)
@@ -165,7 +168,12 @@ def _free_use(account: Account) -> Booked:
         exact = fleet.exact(bucket)
         if isinstance(exact, Fraction) and weight:
             free.add(bucket, exact * free_weights[bucket] / weight)
-    return {"free_use_cost": _posted(account, free)}
+    posted = _posted(account, free)
+    for bucket, weight in enumerate(free_weights):
+        exact = fleet.exact(bucket)
+        if weight and isinstance(exact, Missing):
+            posted[bucket] = exact
+    return {"free_use_cost": posted}
 
 
 def _payments(account: Account) -> Booked:

@@ -13,12 +13,18 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from breakeven.account.acquisition import NO_USERS, ChannelLine, Dimension, by_channel, posted_spend
+from breakeven.account.acquisition import (
+    NEGATIVE_SPEND,
+    ChannelLine,
+    Dimension,
+    by_channel,
+    posted_spend,
+)
 from breakeven.account.booking import SPEND_KINDS
 from breakeven.account.facts import whole
 from breakeven.account.free_use import free_use_by
 from breakeven.account.metrics import Amount, Missing
-from breakeven.money import EXACT, post_parts
+from breakeven.money import post_parts
 from breakeven.periods import Period
 
 if TYPE_CHECKING:
@@ -86,8 +92,9 @@ class SpendLine:
     @property
     def cac_with_free_use(self) -> Amount:
         """Acquisition spend and free use until first payment, over all new users."""
-        users = self.channel.new_users
-        return EXACT.divide(self.spend + self.free_use, users) if users else NO_USERS
+        if self.spend < 0:
+            return NEGATIVE_SPEND
+        return self.channel.per_user(self.spend + self.free_use, self.channel.new_users)
 
 
 @dataclass(frozen=True)
@@ -134,7 +141,12 @@ class SpendLedger:
     @property
     def without_users(self) -> tuple[SpendLine, ...]:
         """Lines that cost money and brought nobody: they have no cost per user."""
-        return tuple(line for line in self.lines if line.spend and not line.channel.new_users)
+        return tuple(line for line in self.lines if line.spend > 0 and not line.channel.new_users)
+
+    @property
+    def over_rebated(self) -> tuple[SpendLine, ...]:
+        """Lines whose rebates exceed their spend: they have no cost per user either."""
+        return tuple(line for line in self.lines if line.spend < 0)
 
 
 def spend_ledger(

@@ -10,7 +10,7 @@ import click
 
 from breakeven.cli.bilingual import command, option
 from breakeven.cli.options import ViewOptions, books_argument, view_options
-from breakeven.cli.views import allow_filters, run_view
+from breakeven.cli.views import allow_filters, known_names, run_view
 from breakeven.errors import UsageError
 
 if TYPE_CHECKING:
@@ -127,6 +127,7 @@ def cohorts(
     }
 
     def build(account: Account) -> View:
+        known_names(account, options)
         if forecast:
             from breakeven.report.views.cohort_forecast import cohort_forecast_view
 
@@ -149,6 +150,7 @@ def _retention(
     def build(account: Account) -> View:
         from breakeven.report.views.retention import retention_view
 
+        known_names(account, options)
         only = options.filters.get(by, ())
         return retention_view(account, kind, unit, by, brackets=brackets, only=only)
 

@@ -10,7 +10,7 @@ import click
 
 from breakeven.cli.bilingual import BilingualGroup, command, language_in, option
 from breakeven.cli.options import ViewOptions, books_argument, view_options
-from breakeven.cli.views import allow_filters, run_view
+from breakeven.cli.views import allow_filters, known_names, run_view
 
 if TYPE_CHECKING:
     from breakeven.account.account import Account
@@ -49,11 +49,12 @@ if TYPE_CHECKING:
 @view_options
 def show(books: Path, dimension: Dimension, kind: str, free_use: bool, options: ViewOptions) -> None:
     """Show the spend ledger."""
-    allow_filters(options, "channel")
+    allow_filters(options, *(["channel"] if dimension == "channel" else []))
 
     def build(account: Account) -> View:
         from breakeven.report.views.spend_ledger import growth_view
 
+        known_names(account, options)
         return growth_view(
             account,
             dimension=dimension,
@@ -76,6 +77,12 @@ class _Elsewhere(NamedTuple):
 
 _MMM = "breakeven.cli.growth_mmm"
 ELSEWHERE = {
+    "curves": _Elsewhere(
+        "breakeven.cli.growth_curves",
+        "curves",
+        "Who stays and who comes back, by every model.",
+        "留存与回访：每个模型的结果。",
+    ),
     "export-mmm": _Elsewhere(
         _MMM, "export_mmm", "Write the data layout of a media mix model.", "写出营销组合模型所用的数据。"
     ),

@@ -18,10 +18,11 @@ _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 
 @command(
     "export-mmm",
-    en="Write the data of BOOKS as PyMC-Marketing reads it: a CSV of date, y (bought new users) and one"
-    " column of spend per channel, and beside it a JSON that says what is what.",
-    zh="按 PyMC-Marketing 的格式导出 BOOKS 的数据：CSV 含 date、y（投放新增用户）与每个渠道一列支出，\n"
-    "旁边的 JSON 说明各列含义。",
+    en="Write the data of BOOKS as PyMC-Marketing reads it: a CSV of date, y (new users of the channels with"
+    " spend: bought ones, or all where a channel has none bought) and one column of spend per channel, and"
+    " beside it a JSON that says what is what.",
+    zh="按 PyMC-Marketing 的格式导出 BOOKS 的数据：CSV 含 date、y（有支出渠道的新增用户：渠道有投放用户时\n"
+    "只计投放用户，否则计全部）与每个渠道一列支出，旁边的 JSON 说明各列含义。",
 )
 @books_argument()
 @option(

@@ -11,7 +11,7 @@ import click
 from breakeven.cli.bilingual import command, option
 from breakeven.cli.options import ViewOptions, books_argument, share, view_options
 from breakeven.cli.value_options import allow_rows, horizon_option, seed_option, unit_cost_option
-from breakeven.cli.views import run_view
+from breakeven.cli.views import known_names, run_view
 
 if TYPE_CHECKING:
     from breakeven.account.account import Account
@@ -66,6 +66,7 @@ def ltv(
     def build(account: Account) -> View:
         from breakeven.report.views.ltv import ltv_view
 
+        known_names(account, options)
         return ltv_view(
             account,
             by=by,

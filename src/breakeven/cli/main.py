@@ -132,6 +132,11 @@ class BreakevenGroup(BilingualCommand, click.Group):
         except BrokenPipeError:
             _forget_output()
             raise click.exceptions.Exit(failures.PIPE_CLOSED) from None
+        except SystemExit as leaving:  # how rich answers a closed pipe, with the code of a failed check
+            if not isinstance(leaving.__context__, BrokenPipeError):
+                raise
+            _forget_output()
+            raise click.exceptions.Exit(failures.PIPE_CLOSED) from None
         return result
 
 

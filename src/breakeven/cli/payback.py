@@ -10,7 +10,7 @@ import click
 from breakeven.cli.bilingual import command, option
 from breakeven.cli.options import ViewOptions, books_argument, view_options
 from breakeven.cli.value_options import allow_rows, horizon_option, seed_option, unit_cost_option
-from breakeven.cli.views import run_view
+from breakeven.cli.views import known_names, run_view
 
 if TYPE_CHECKING:
     from breakeven.account.account import Account
@@ -50,6 +50,7 @@ def payback(
     def build(account: Account) -> View:
         from breakeven.report.views.payback import payback_view
 
+        known_names(account, options)
         return payback_view(
             account,
             by=by,

@@ -11,7 +11,7 @@ import click
 
 from breakeven.cli.bilingual import command, option
 from breakeven.cli.options import ViewOptions, books_argument, view_options
-from breakeven.cli.views import allow_filters, run_view
+from breakeven.cli.views import allow_filters, known_names, run_view
 from breakeven.errors import UsageError
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ def response(
     def build(account: Account) -> View:
         from breakeven.report.views.response import response_view
 
+        known_names(account, options)
         return response_view(
             account,
             only=options.filters.get("channel", ()),

@@ -18,6 +18,8 @@ from breakeven.report.view_model import View
 if TYPE_CHECKING:
     from breakeven.account.account import Account
 
+UNATTRIBUTED = "(unattributed)"
+"""How views name spend and users without a channel; the word may be asked for too."""
 SHIPPED_CARDS = Path(__file__).parents[1] / "pricing" / "cards"
 
 
@@ -40,6 +42,36 @@ def allow_filters(options: ViewOptions, *allowed: str) -> None:
         if name not in allowed:
             remedy = f"it takes {', '.join('--' + key for key in allowed)}" if allowed else "leave it out"
             raise UsageError(f"this view cannot be filtered by --{name}", remedy=remedy)
+
+
+def known_names(account: Account, options: ViewOptions) -> None:
+    """Refuse channels and cohorts that the books have never seen: a typing error must not look like no users.
+
+    Names of the whole books count, not only those of the account's period. Raises `UsageError`.
+    """
+    asked = options.filters
+    if not asked.get("channel") and not asked.get("cohort"):
+        return
+    acquired = account.rollups["acquisitions"]
+    tables = [table for table in (acquired, account.rollups["ad_spend"]) if table.num_rows]
+    channels = {name for table in tables for name in table["channel"].to_pylist()}
+    channels |= {bill.vendor for bill in account.bills if bill.category == "advertising"}
+    named = sorted(name for name in channels if name)
+    for name in asked.get("channel", ()):
+        if name not in named and name != UNATTRIBUTED:
+            raise UsageError(f"the books have no channel {name!r}", remedy=_one_of(named))
+    days = acquired["day"].unique().to_pylist() if acquired.num_rows else []
+    months = sorted({f"{day:%Y-%m}" for day in days})
+    for month in asked.get("cohort", ()):
+        if month not in months:
+            raise UsageError(f"the books have no cohort {month!r}", remedy=_one_of(months))
+
+
+def _one_of(names: list[str]) -> str:
+    """What may be written instead; of many names, as many as one can read."""
+    most = 20
+    shown = ", ".join(names[:most]) or "none"
+    return f"use one of {shown}, ..." if len(names) > most else f"use one of {shown}"
 
 
 def account_of(books: Path, options: ViewOptions) -> Account:

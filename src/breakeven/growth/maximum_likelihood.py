@@ -8,8 +8,8 @@ A search that does not settle is refused by name: no number comes out of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import scipy.optimize
@@ -20,7 +20,7 @@ from breakeven.growth.model import Edged, Floats, Model, Scale, from_free, slope
 from breakeven.growth.search import EDGE, HOPELESS, MANY_CELLS, Function, Loss, Top, downhill, newton, thinned
 
 __all__ = [
-    "FLAT", "NOT_SETTLED", "NO_CUSTOMERS", "Fit", "Floats", "Model", "Scale",
+    "FLAT", "NOT_SETTLED", "NO_CUSTOMERS", "Fit", "Floats", "Model", "Noted", "Scale",
     "at", "fit", "flat_along", "from_free", "runs_away", "slope", "to_free",
 ]  # fmt: skip
 
@@ -42,11 +42,21 @@ _RUNNING = 0.1
 """A step this long that gains nothing belongs to a parameter on its way to infinity."""
 
 
+@runtime_checkable
+class Noted(Protocol):
+    """A model that may be doubted although it fits, and says why."""
+
+    def notes(self, cells: Cells) -> tuple[Missing, ...]:
+        """What speaks against the model in these customers; empty where nothing does."""
+        ...
+
+
 @dataclass(frozen=True)
 class Fit:
     """A fitted model. `covariance` is of the parameters on the free scale, in order.
 
-    `log_likelihood` is that of all customers, with every constant, as published results state it.
+    `log_likelihood` is that of all customers, with every constant, as published results state it. `notes` are
+    the model's own doubts about these customers.
     """
 
     model: str
@@ -109,7 +119,10 @@ def fit(model: Model, cells: Cells) -> Fit | Missing:
             loss, top.free, method="Nelder-Mead", options={"xatol": 1e-7, "fatol": 1e-13, "maxiter": 400}
         )
         top = newton(loss, walked.x)
-    return _fit_at(model.name, model.parameters, top, loss, model if isinstance(model, Edged) else None)
+    found = _fit_at(model.name, model.parameters, top, loss, model if isinstance(model, Edged) else None)
+    if isinstance(found, Fit) and isinstance(model, Noted):
+        return replace(found, notes=model.notes(cells))
+    return found
 
 
 def at(

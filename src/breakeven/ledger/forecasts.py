@@ -1,7 +1,8 @@
 """Forecasts that were made, kept as they were made: so that they can be scored when the months have come.
 
 One line of JSON a forecast, in `forecasts/kept.jsonl` of the books, only ever appended, never pruned. The
-same forecast made again from the same facts and choices is not written twice, whatever day it is. A last line
+same forecast made again from the same facts and choices is not written twice, whatever day it is and whatever
+else was asked for beside it: the first stays. A last line
 that a killed process tore off does not count; any other that cannot be read is an error that names it.
 """
 
@@ -52,17 +53,17 @@ class Forecast:
     basis: str = ""
 
     @property
-    def said(self) -> tuple[object, ...]:
-        """All that was said, whatever day it is: equal for the same forecast made twice."""
+    def identity(self) -> tuple[object, ...]:
+        """What is foretold, by what and from what, but not the number: other draws are no other forecast."""
         return (
-            self.facts_to, self.kind, self.model, self.segment, self.cohort, self.age,
-            self.value, self.low, self.high, self.level, self.unit, self.basis,
+            self.facts_to, self.kind, self.model, self.segment, self.cohort, self.age, self.level, self.unit,
+            self.basis,
         )  # fmt: skip
 
     @property
     def key(self) -> str:
-        """A short name for all that was said."""
-        return hashlib.sha256(repr(self.said).encode()).hexdigest()[:20]
+        """A short name for it."""
+        return hashlib.sha256(repr(self.identity).encode()).hexdigest()[:20]
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,20 @@ def kept_forecasts(folder: Path) -> list[Forecast]:
     return _content(folder).kept
 
 
+def first_of_each(forecasts: Iterable[Forecast]) -> list[Forecast]:
+    """Forecasts without those of an identity that came before.
+
+    >>> day = date(2024, 8, 31)
+    >>> one = Forecast(day, day, "ltv", "BdW", "", "2024-03", 12, 9.0, 8.0, 10.0, 0.8, "CNY/user")
+    >>> [each.value for each in first_of_each([one, replace(one, value=9.1), replace(one, age=13)])]
+    [9.0, 9.0]
+    """
+    found: dict[tuple[object, ...], Forecast] = {}
+    for one in forecasts:
+        found.setdefault(one.identity, one)
+    return list(found.values())
+
+
 def keep_forecasts(folder: Path, forecasts: Iterable[Forecast]) -> Kept:
     """Append the forecasts that are not kept yet, all of them or none.
 
@@ -106,8 +121,8 @@ def keep_forecasts(folder: Path, forecasts: Iterable[Forecast]) -> Kept:
         path.parent.mkdir(exist_ok=True)
         with hold(path.parent / ".lock"):
             content = _content(folder)
-            known = {one.said for one in content.kept}
-            new = list({one.said: one for one in asked if one.said not in known}.values())
+            known = {one.identity for one in content.kept}
+            new = [one for one in first_of_each(asked) if one.identity not in known]
             if new:
                 _append(path, content, b"".join(_written(one) for one in new))
     except OSError as error:

@@ -168,7 +168,8 @@ TABLES: dict[str, LedgerTable] = {
                     required=True,
                     choices=("ads", "creator", "coupon", "referral", "agency"),
                 ),
-                _amount("amount", required=True),
+                # Rebates and credits are negative: they have no kind, as they are of the kind they reduce.
+                Column("amount", "money", required=True, least=-_MOST_MONEY, most=_MOST_MONEY),
                 _CURRENCY,
                 Column("impressions", "count", least=0),
                 Column("clicks", "count", least=0),

@@ -364,7 +364,9 @@ def _bounds(column: Column, now: datetime) -> list[Rule]:
         rules.append(rule(known, "unknown currency", "use an ISO 4217 code such as CNY or USD"))
     if column.least is not None:
         reason = "negative" if column.least == 0 else f"below {column.least:,}"
-        remedy = "amounts are positive; `kind` says refund" if column.kind == "money" else "check the export"
+        remedy = "check the export"
+        if column.kind == "money":
+            remedy = "amounts are positive; `kind` says refund" if column.least == 0 else "check the unit"
         rules.append(rule(f"{typed} < {column.least}", reason, remedy))
     if column.most is not None:
         rules.append(rule(f"{typed} > {column.most}", f"absurd: above {column.most:,}", "check the unit"))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from breakeven.account.channel_series import UNATTRIBUTED, channel_series
+from breakeven.account.channel_series import UNATTRIBUTED, ChannelSeries, channel_series
 from breakeven.account.metrics import Amount, Missing
 from breakeven.growth.budget.curves import Floats
 from breakeven.growth.budget.question import Offer
@@ -27,19 +27,26 @@ _NOTHING = np.zeros((1, 1))
 NO_CASH = Missing("no cash is recorded", "没有现金记录")
 NOT_ASKED = Missing("the value of users was not asked for", "未要求计算用户价值")
 NO_CURVE = Missing("no response curve could be drawn for it", "没有可用的响应曲线")
+NO_CHANNEL = Missing(
+    "spend that names no channel, such as agency fees, has no curve", "没有渠道归因的支出（如代理费）没有曲线"
+)
 
 
 @dataclass(frozen=True)
 class Plannable:
-    """What the books offer to a plan. `outside` are channels without a curve: their spend goes on as it is.
+    """What the books offer to a plan. `outside` is spend without a curve, unattributed included: it
+    goes on as it is. With it, today's spend is the statement's acquisition spend of that month.
 
     Money is a month's, in the account's currency. `cash` is what was there at the end of the last month.
+    `unknown` are channels whose spend of that month has no value. `nothing` says why there are no offers.
     """
 
     offers: tuple[Offer, ...]
     outside: dict[str, tuple[float, Missing]] = field(default_factory=dict[str, tuple[float, Missing]])
     cash: Amount = NO_CASH
     month: str = ""
+    unknown: tuple[str, ...] = ()
+    nothing: Missing | None = None
 
     @property
     def spend_today(self) -> float:
@@ -76,14 +83,47 @@ def plannable(
     # Users of unknown worth count as bringing nothing, for as long as the others are looked at.
     horizon = max((offer.contribution.shape[1] for offer in offers), default=1)
     offers += [replace(offer, contribution=np.zeros((1, horizon))) for offer in unknown]
+    reasons = {UNATTRIBUTED: NO_CHANNEL, **(without or {})}
     outside = {
-        channel: (spend, (without or {}).get(channel, NO_CURVE))
+        channel: (spend, reasons.get(channel, NO_CURVE))
         for channel, spend in latest.items()
-        if channel not in by_channel and channel != UNATTRIBUTED and spend > 0
+        if channel not in by_channel and spend > 0
     }
-    last = len(account.buckets.periods) - 1
-    month = f"{series.periods[-1].first:%Y-%m}" if series.periods else ""
-    return Plannable(tuple(offers), outside, account.value("cash", last), month)
+    return Plannable(
+        tuple(offers),
+        outside,
+        account.value("cash", len(account.buckets.periods) - 1),
+        f"{series.periods[-1].first:%Y-%m}" if series.periods else "",
+        tuple(channel for channel in series.channels if channel not in latest) if series.periods else (),
+        None if offers else _why_nothing(series, outside),
+    )
+
+
+def _why_nothing(series: ChannelSeries, outside: Mapping[str, object]) -> Missing:
+    """Why there is no channel to plan for, and what to do about it."""
+    if not series.periods:
+        parts = series.left_out[-1:]
+        en, zh = (
+            "".join(f" ({part.why.en})" for part in parts),
+            "".join(f"（{part.why.zh}）" for part in parts),
+        )
+        return Missing(
+            f"no whole calendar month is known{en}, and a plan starts from what a month cost and brought;"
+            " import acquisition spend and new users until they cover a whole month",
+            f"没有一个完整的自然月{zh}，而方案须以一个月的投放与新增为起点；"
+            "请导入获客支出与获客记录，直到覆盖一个完整月份",
+        )
+    if not outside.keys() - {UNATTRIBUTED}:
+        return Missing(
+            "the books know no acquisition spend with a channel in the last whole month;"
+            " import acquisition spend that names its channel",
+            "最近一个完整月份没有带渠道的获客支出；请导入注明渠道的获客支出",
+        )
+    return Missing(
+        "no channel with spend has a response curve: each is named below with its reason;"
+        " `breakeven response` says more",
+        "有投放的渠道都没有响应曲线：下面逐一说明原因；详见 `breakeven response`",
+    )
 
 
 def _latest(spend: Mapping[str, Sequence[Decimal | None]]) -> dict[str, float]:

@@ -15,6 +15,8 @@ from breakeven.growth.budget.question import Limits, Question
 Objective = Literal["value", "users", "payback"]
 Binding = Literal["", "least", "most", "fixed", "bend"]
 _NEAR = 1e-6
+_MONTHS_DIFFER = 0.02
+"""A month of 31 days is so much longer than the mean month that weeks are converted by."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,9 @@ class PlanLine:
 
     `return_today` and `return_there` are what the last unit of money brings at today's spend and at the
     plan's, before that unit is paid back, at the price of load. `binds` names the bound that holds the
-    channel; `bend`: the piece before the curve's bend, where it takes what is left over.
+    channel; `bend`: the piece before the curve's bend, where it takes what is left over. `doubt` says why the
+    data do not identify the curve: marginal users and returns then rest on the prior, and are none to show
+    unless exploring was asked for. Where `is_valued` is False, worth and returns say nothing.
     """
 
     channel: str
@@ -39,6 +43,13 @@ class PlanLine:
     binds: Binding
     extrapolated: float
     kept: Missing | None = None
+    doubt: Missing | None = None
+    is_valued: bool = True
+
+    @property
+    def has_margin(self) -> bool:
+        """Whether the curve may be asked about further money: identified, or explored on purpose."""
+        return self.doubt is None or self.kept is None
 
 
 @dataclass(frozen=True)
@@ -103,6 +114,8 @@ def finished(question: Question, objective: Objective, worth: Floats, *, cost: f
             binds=binding[i],
             extrapolated=float(beyond[i]),
             kept=question.kept[i],
+            doubt=offer.curve.not_identified,
+            is_valued=offer.kept is None,
         )
         for i, offer in enumerate(question.offers)
     )
@@ -147,6 +160,9 @@ def _limits_that_bind(question: Question, spend: Floats, users: Floats, aim: Aim
 
 def _extrapolated(question: Question, spend: Floats) -> Floats:
     """Of each channel's money, what lies above the most ever observed; all of it below the least."""
-    low, high = question.observed[:, 0], question.observed[:, 1]
-    above = np.maximum(spend - high, 0.0)
-    return np.where(spend < low * (1 - _NEAR), spend, np.where(above <= _NEAR * spend, 0.0, above))
+    # Today's spend was observed, whatever the weeks of the curve add up to in a month of 28 or 31 days.
+    low = np.minimum(question.observed[:, 0], question.today) * (1 - _NEAR)
+    high = np.maximum(question.observed[:, 1], question.today)
+    above = np.where(spend > high * (1 + _MONTHS_DIFFER), spend - high, 0.0)
+    nothing = spend <= _NEAR * max(1.0, float(spend.sum()))
+    return np.where(nothing, 0.0, np.where(spend < low, spend, above))

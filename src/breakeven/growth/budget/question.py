@@ -78,7 +78,8 @@ class Limits:
     """What a plan must keep to, in money of the plan's whole period. `capacity` is in units of `Offer.load`.
 
     `total` is a ceiling; with `spend_all` the whole is spent, as long as a further user is worth
-    anything. `cash` must stay above `cash_floor` after spending.
+    anything. `cash` must stay above `cash_floor` after spending. `beside` is spent on what is not planned; it
+    is in none of the others, and is counted again where an amount is named to a reader.
     """
 
     total: float
@@ -88,6 +89,7 @@ class Limits:
     cash: float | None = None
     cash_floor: float | None = None
     capacity: float | None = None
+    beside: float = 0.0
 
     @property
     def ceiling(self) -> float:
@@ -141,10 +143,11 @@ class Question:
                 )
         needed, ceiling = float(self.least.sum()), self.limits.ceiling
         if needed > ceiling * (1 + 1e-9):
+            needed, allowed = needed + self.limits.beside, max(ceiling + self.limits.beside, 0.0)
             return Missing(
-                f"lower bounds and channels that keep today's spend take {needed:,.2f}, more than the"
-                f" {max(ceiling, 0.0):,.2f} that may be spent",
-                f"下限与维持现有投放的渠道共需 {needed:,.2f}，超过可投放的 {max(ceiling, 0.0):,.2f}",
+                f"lower bounds and what keeps today's spend take {needed:,.2f}, more than the"
+                f" {allowed:,.2f} that may be spent",
+                f"下限与维持现有投放的部分共需 {needed:,.2f}，超过可投放的 {allowed:,.2f}",
             )
         if self.limits.capacity is not None:
             load = float(self.load @ self.curves.users(self.least))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from breakeven.account.metrics import Missing
-from breakeven.ledger.forecasts import Forecast
+from breakeven.ledger.forecasts import Forecast, first_of_each
 from breakeven.periods import months_apart
 
 BANDS = ((1, 1), (2, 2), (3, 3), (4, 6), (7, 12), (13, 10_000))
@@ -128,7 +128,7 @@ def is_within(one: Forecast, came: float | None) -> bool:
 
 
 def score_kept(forecasts: Iterable[Forecast], outcome: Callable[[Forecast], Outcome]) -> Scorecard:
-    """Score every forecast whose outcome is known.
+    """Score every forecast whose outcome is known; what was foretold twice counts once, as it was said first.
 
     >>> day = date(2024, 8, 31)
     >>> one = Forecast(day, day, "retention", "sBG", "", "2024-03", 7, 0.2, 0.1, 0.3, 0.8, "ratio")
@@ -139,9 +139,8 @@ def score_kept(forecasts: Iterable[Forecast], outcome: Callable[[Forecast], Outc
     known: dict[tuple[str, str, str, int], list[tuple[Forecast, float | None]]] = defaultdict(list)
     pending: dict[tuple[str, str, date], int] = defaultdict(int)
     unknown: dict[Missing, int] = defaultdict(int)
-    kept = 0
-    for one in forecasts:
-        kept += 1
+    kept = first_of_each(forecasts)
+    for one in kept:
         match outcome(one):
             case Came(value):
                 known[one.kind, one.model, one.unit, _band_index(one)].append((one, value))
@@ -153,7 +152,7 @@ def score_kept(forecasts: Iterable[Forecast], outcome: Callable[[Forecast], Outc
         tuple(_score(*key[:3], known[key]) for key in sorted(known)),
         tuple(PendingLine(*key, pending[key]) for key in sorted(pending)),
         tuple(unknown.items()),
-        kept,
+        len(kept),
     )
 
 

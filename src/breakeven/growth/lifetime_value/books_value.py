@@ -7,12 +7,16 @@ Users without a channel are a segment of their own.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import TYPE_CHECKING, Any, Literal
 
-from breakeven.account.metrics import Missing
+import numpy as np
+
+from breakeven.account.metrics import Amount, Missing
 from breakeven.account.payback import Cohort, cohorts
 from breakeven.account.unit_cost import unit_cost_index
+from breakeven.errors import UsageError
 from breakeven.growth.choosing.books_retention import activity_triangles
 from breakeven.growth.choosing.choice import choose
 from breakeven.growth.lifetime_value.prospects import (
@@ -32,6 +36,8 @@ if TYPE_CHECKING:
 
 By = Literal["all", "channel", "cohort", "both"]
 HORIZON_MONTHS = 12
+HIGHEST_RATE = 10
+"""A discount rate a year above this is taken for a slip: 10 is 1000 %."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,24 @@ class Values:
         default_factory=dict[tuple[str, str], Cohort], repr=False
     )
     """The books' own cohorts by segment and month (`2024-03`)."""
+
+    def came_back(self, row: Value) -> float | None:
+        """What a row's users brought so far, each, to the last day the books know: the account's own figure.
+
+        A month under way counts, as it does in the account; None where no month is known or no cohort booked.
+        """
+        if row.cohort:
+            mine = [one for one in (self.cohorts.get((row.segment, row.cohort)),) if one is not None]
+        else:
+            mine = [
+                one
+                for (segment, _), one in self.cohorts.items()
+                if (segment == row.segment if row.segment != ALL else segment != ALL)
+            ]
+        users = sum(one.users for one in mine)
+        if not users or not any(one.ages for one in mine):
+            return None
+        return float(sum(one.cumulative(max(one.ages)) for one in mine if one.ages)) / users
 
     def cohort_values(self) -> list[Value]:
         """The rows, or what they are made of, by month of acquisition: each row's own segment."""
@@ -64,6 +88,18 @@ def triangles_of(account: Account) -> dict[str, Triangle]:
     return {name: Triangle.of(found, name, width) for name, found in sorted(by_segment.items())}
 
 
+def last_measured(triangles: Mapping[str, Triangle]) -> date | None:
+    """The last month that any cohort is measured for in full."""
+    found: date | None = None
+    for triangle in triangles.values():
+        for month, row in zip(triangle.months, triangle.is_measured, strict=True):
+            years, months = divmod(month.month - 1 + int(np.flatnonzero(row).max(initial=0)), 12)
+            day = date(month.year + years, months + 1, 1)
+            if row.any() and (found is None or day > found):
+                found = day
+    return found
+
+
 def prospects_of(
     account: Account,
     *,
@@ -76,9 +112,17 @@ def prospects_of(
     """Draw the books' cohorts, and one to come of each channel, to the horizon; or why nothing can be drawn.
 
     The path's factors are relative to the last month's unit cost. The same books and seed give the same
-    draws.
+    draws. Raises `UsageError` for a path through measured months, and a discount rate above `HIGHEST_RATE`.
     """
+    if not 0 <= discount_rate <= HIGHEST_RATE:
+        raise UsageError(
+            f"a discount rate of {discount_rate:g} a year is out of bounds",
+            remedy=f"give a rate a year from 0 to {HIGHEST_RATE}: 0.1 is 10 %",
+        )
     triangles = triangles_of(account)
+    last = last_measured(triangles)
+    if unit_cost_path is not None and last is not None:
+        unit_cost_path = unit_cost_path.after(last)
     index = unit_cost_index(account)
     activity = activity_triangles(account).get(ALL)
     choice = choose(activity.exposed, activity.returned, starts=activity.starts) if activity else None
@@ -112,7 +156,28 @@ def values_of(
     }
     if by in ("all", "cohort"):
         booked |= {(ALL, f"{one.key.month:%Y-%m}"): one for one in cohorts(account)}
-    return arranged(found, by, booked)
+    return with_all_spend(arranged(found, by, booked), account.total("cac_blended"))
+
+
+def with_all_spend(values: Values, cac: Amount) -> Values:
+    """The same, each row of all users with all that was spent to win them, also through channels that brought
+    nobody.
+
+    `cac` is the account's blended cost of a user over all months; the months' own come from their cohorts.
+    """
+
+    def of_all(row: Value) -> Value:
+        if row.segment != ALL:
+            return row
+        if not row.cohort:
+            return replace(row, spend=np.nan if isinstance(cac, Missing) else float(cac))
+        booked = values.cohorts.get((ALL, row.cohort))
+        if booked is None or not booked.users:
+            return row
+        spend = np.nan if isinstance(booked.spend, Missing) else float(booked.spend) / booked.users
+        return replace(row, spend=spend)
+
+    return replace(values, rows=tuple(map(of_all, values.rows)), total=of_all(values.total))
 
 
 def arranged(found: Prospects, by: By, booked: Mapping[tuple[str, str], Cohort] | None = None) -> Values:

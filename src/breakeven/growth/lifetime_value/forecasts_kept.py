@@ -1,24 +1,25 @@
-"""Forecasts of value and payback, kept as they were shown, so that they can be scored when the months have
-come.
+"""Forecasts of value and payback, as they are kept to be scored when the months have come.
 
 `ltv`: contribution per acquired user up to and including an age, not discounted (what the books will show),
 for the next month of age, three further ones and the horizon. `payback`: months until the cost of winning a
 user is covered, its `age` the last that the horizon allows; no value is *not within the horizon*. What a
-reader only asked (an assumed unit cost), a user that is not won yet, and old states of the books are not
-kept.
+reader only asked (an assumed unit cost) and a user that is not won yet are no forecasts of this kind.
+
+The same facts foretell the same cohort and age once: how far else a reader looked, how the rows were cut and
+how often it was drawn change the last digits and no meaning, so they are not in the basis.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from breakeven.growth.interval import LEVEL, Interval
 from breakeven.growth.lifetime_value.payback import Payback
-from breakeven.ledger.forecasts import Forecast, basis_of, keep_forecasts
+from breakeven.ledger.forecasts import Forecast, basis_of
 from breakeven.periods import ONE_DAY, next_month
 
 if TYPE_CHECKING:
@@ -31,30 +32,30 @@ MODEL = "ledger rates"
 _AHEAD = (1, 3)
 
 
-def keep_values(account: Account, found: Values) -> int:
-    """Keep what was forecast of cohorts, by cohort, whatever the rows; how many forecasts were new."""
-    if not _may_keep(account, found):
-        return 0
-    told = [
-        _forecast_of(account, found, value, age) for value in found.cohort_values() for age in _ages(value)
+def value_forecasts(account: Account, found: Values, made_on: date) -> list[Forecast]:
+    """What was forecast of cohorts, by cohort, whatever the rows; nothing of what was only asked."""
+    if not _is_forecast(found):
+        return []
+    return [
+        _forecast_of(account, found, value, age, made_on)
+        for value in found.cohort_values()
+        for age in _ages(value)
     ]
-    return keep_forecasts(account.books.folder, told).new
 
 
-def keep_paybacks(account: Account, found: Values, told: Iterable[tuple[Value, Payback]]) -> int:
-    """Keep paybacks of cohorts that are not measured yet; how many were new."""
-    if not _may_keep(account, found):
-        return 0
-    kept = [
+def payback_forecasts(found: Values, told: Iterable[tuple[Value, Payback]], made_on: date) -> list[Forecast]:
+    """Paybacks of cohorts that are not measured yet."""
+    if not _is_forecast(found):
+        return []
+    return [
         Forecast(
-            datetime.now(UTC).date(), facts_to(found), "payback", _model(found), value.segment, value.cohort,
+            made_on, facts_to(found), "payback", _model(found), value.segment, value.cohort,
             one.horizon_months - 1, _number(one.middle), _number(one.early), _number(one.late), one.level,
             "months", _basis(found),
         )
         for value, one in told
         if value.cohort and not one.is_measured
     ]  # fmt: skip
-    return keep_forecasts(account.books.folder, kept).new
 
 
 def facts_to(found: Values) -> date:
@@ -74,10 +75,8 @@ def _number(months: int | None) -> float | None:
     return None if months is None else float(months)
 
 
-def _may_keep(account: Account, found: Values) -> bool:
-    books = account.books
-    is_now = books.as_of is None and books.versions is None
-    return is_now and found.prospects.refusal is None and not found.prospects.path.steps
+def _is_forecast(found: Values) -> bool:
+    return found.prospects.refusal is None and not found.prospects.path.steps
 
 
 def _ages(value: Value) -> list[int]:
@@ -89,10 +88,10 @@ def _ages(value: Value) -> list[int]:
     return sorted(age for age in ages if reached < age < value.horizon_months)
 
 
-def _forecast_of(account: Account, found: Values, value: Value, age: int) -> Forecast:
+def _forecast_of(account: Account, found: Values, value: Value, age: int, made_on: date) -> Forecast:
     told = Interval.of(value.cumulative[:, age])
     return Forecast(
-        datetime.now(UTC).date(), facts_to(found), "ltv", _model(found), value.segment, value.cohort, age,
+        made_on, facts_to(found), "ltv", _model(found), value.segment, value.cohort, age,
         told.value, told.low, told.high, LEVEL, f"{account.currency}/user", _basis(found),
     )  # fmt: skip
 
@@ -102,6 +101,7 @@ def _model(found: Values) -> str:
 
 
 def _basis(found: Values) -> str:
+    """The facts of whole months; contribution is not discounted, and no assumed unit cost is kept."""
     prospects = found.prospects
     return basis_of(
         {
@@ -110,8 +110,5 @@ def _basis(found: Values) -> str:
                 for name, one in prospects.triangles.items()
             },
             "model": prospects.model,
-            "horizon_months": prospects.horizon_months,
-            "draws": prospects.draws,
-            "seed": prospects.seed,
         }
     )

@@ -51,6 +51,20 @@ class UnitCostPath:
                 )
         return cls(tuple(sorted(found.items())))
 
+    def after(self, last: date) -> UnitCostPath:
+        """The same path, all of it after a month. Raises `UsageError` for a step in a month measured by then.
+
+        >>> UnitCostPath.parse(["2025-01=0.5"]).after(date(2024, 12, 1)).steps
+        ((datetime.date(2025, 1, 1), Decimal('0.5')),)
+        """
+        for month, _ in self.steps:
+            if month <= last:
+                raise UsageError(
+                    f"what serving cost in {month:%Y-%m} is measured already",
+                    remedy=f"assume a unit cost from {next_month(last):%Y-%m} on",
+                )
+        return self
+
     def factors(self, first: date, months: int) -> NDArray[np.float64]:
         """The factor of each of some months, the first given."""
         found: list[float] = []

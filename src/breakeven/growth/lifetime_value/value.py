@@ -87,7 +87,11 @@ class Value:
 
     @property
     def is_negative_revenue(self) -> bool:
-        """Whether more was refunded than was paid, as far as measured."""
+        """Whether refunds booked so far are above revenue booked so far.
+
+        It does not say that more was refunded than was paid: a refund is booked at once, revenue over the
+        service it pays for.
+        """
         return self.measured["refunds"] > self.measured["revenue"]
 
 

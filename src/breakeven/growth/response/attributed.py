@@ -99,6 +99,21 @@ class Attributed:
         carry = share_of(points[:, self.prior.at("carry_over")])
         return ceiling, half * self.observed.typical_spend, shape, carry
 
+    def base_users(self, points: Floats, spend: float) -> Floats:
+        """Users a period, as of the last one, that come beside those the curve brings at a spend: (draw,).
+
+        They come without any spend, or, where an experiment found less than is attributed, would have come
+        anyway.
+        """
+        ceiling, half, shape, _ = self.curve(points)
+        brought = ceiling * hill(np.asarray(spend), half, shape)
+        scale = np.ones(len(points))
+        if self.observed.calibrations:
+            scale = np.exp(np.clip(points[:, self.prior.at("incrementality")], -5, 5))
+        drift = np.exp(np.clip(points[:, self.prior.at("drift")] * 0.5, -8, 8))
+        base = self.observed.typical_users * share_of(points[:, self.prior.at("base_share")]) * drift
+        return np.maximum(base + brought / scale - brought, 0.0)
+
     def rivals_elasticity(self, points: Floats) -> Floats | None:
         """How far half-saturation moves with rivals' spend; None where theirs is not known."""
         return None if self._pressure is None else points[:, self.prior.at("rivals")]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections import defaultdict
 from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
@@ -37,6 +39,8 @@ Floats = NDArray[np.float64]
 WEEKS_ENOUGH = 20
 """From so many whole weeks on, weeks are used; months are fewer and smoother."""
 SEED = 20240901
+_FEWEST_ALIKE, _MOST_APART = 4, 0.1
+"""Coupons are paid per user when, over so many periods, no more than this share of them lies elsewhere."""
 
 
 def responses_of(
@@ -81,8 +85,10 @@ def observed_channels(
     series = series_of(account, grain)
     folder = account.books.folder
     run = read_experiments(path) if (path := _file(experiments, folder / EXPERIMENTS)) else []
+    _refuse_unknown(run, books_channels(account))
     run = [_in_currency(account, one) for one in run]
     bids = read_rivals(path) if (path := _file(rivals, folder / RIVALS)) else {}
+    rewards = reward_channels(account, series)
     found: list[Observed] = []
     for channel in series.channels:
         spend = _floats(series.spend[channel])
@@ -92,9 +98,63 @@ def observed_channels(
         users = _floats(paid if any(paid) else new)
         rows = bids.get(channel) or bids.get("")
         pressure = rivals_by_period(rows, series.periods) if rows else None
-        one = Observed(channel, series.grain, np.maximum(spend, 0.0), users, pressure)
+        one = Observed(
+            channel, series.grain, np.maximum(spend, 0.0), users, pressure,
+            is_reward=channel in rewards, counts_bought=any(paid),
+        )  # fmt: skip
         found.append(replace(one, calibrations=calibrations_of(run, one, series.periods)))
     return found
+
+
+def books_channels(account: Account) -> tuple[str, ...]:
+    """Every channel that the books name in spend or acquisitions, in order of name."""
+    named = (account.rollups[table]["channel"].to_pylist() for table in ("ad_spend", "acquisitions"))
+    return tuple(sorted({name for names in named for name in names if name}))
+
+
+def reward_channels(account: Account, series: ChannelSeries) -> set[str]:
+    """Channels most of whose spend is paid per user won: there spend follows users, not users spend.
+
+    Referral rewards are that by kind. Coupons are where they come to about the same amount for each of the
+    channel's new users, period by period: a campaign's budget would not.
+    """
+    starts = [period.first for period in series.periods]
+    spent: dict[str, dict[str, Floats]] = defaultdict(lambda: defaultdict(lambda: np.zeros(len(starts))))
+    for row in account.spend_rows("channel"):
+        place = bisect_right(starts, row["day"]) - 1
+        if place < 0 or row["day"] >= series.periods[place].end or not row["channel"]:
+            continue
+        amount = account.converter.on_day(Fraction(row["amount_sum"]), row["currency"], row["day"])
+        if not isinstance(amount, NoRate):
+            spent[row["channel"]][row["kind"]][place] += float(amount)
+    found: set[str] = set()
+    for channel, kinds in spent.items():
+        rewards = kinds["referral"].sum()
+        if _goes_with(kinds["coupon"], _floats(series.new_users[channel])):
+            rewards += kinds["coupon"].sum()
+        if rewards * 2 > sum(amounts.sum() for amounts in kinds.values()):
+            found.add(channel)
+    return found
+
+
+def _goes_with(spend: Floats, users: Floats) -> bool:
+    """Whether spend is about the same amount for every user, in all periods, of users that do vary."""
+    known = np.isfinite(users)
+    spend, users = spend[known], users[known]
+    if known.sum() < _FEWEST_ALIKE or not spend.sum() > 0 or not users.std() > 0.05 * users.mean():
+        return False
+    expected = users * spend.sum() / users.sum()
+    return float(np.abs(spend - expected).sum()) <= _MOST_APART * float(spend.sum())
+
+
+def _refuse_unknown(run: list[Experiment], channels: tuple[str, ...]) -> None:
+    for one in run:
+        if one.channel not in channels:
+            raise InputError(
+                f"the books have no channel {one.channel!r}",
+                where=one.where,
+                remedy=f"use one of {', '.join(channels) or 'none'}",
+            )
 
 
 def series_of(account: Account, grain: Grain | None = None) -> ChannelSeries:

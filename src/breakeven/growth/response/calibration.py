@@ -14,7 +14,7 @@ import csv
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
@@ -47,6 +47,8 @@ class Experiment:
     low: float
     high: float
     share: float = 1.0
+    where: str = field(default="", compare=False)
+    """File and line it was read from."""
 
     @property
     def error(self) -> float:
@@ -68,7 +70,11 @@ def read_experiments(path: Path) -> list[Experiment]:
                 remedy=f"use {', '.join(KINDS)}",
             )
         if period.end <= period.first:
-            raise InputError("the experiment ends before it begins", where=where)
+            raise InputError(
+                "the experiment ends before it begins",
+                where=where,
+                remedy="write first_day and last_day in order; both are included",
+            )
         if (
             not numbers["low"] <= numbers["users_change"] <= numbers["high"]
             or numbers["low"] == numbers["high"]
@@ -81,8 +87,12 @@ def read_experiments(path: Path) -> list[Experiment]:
         if not numbers["spend_change"]:
             raise InputError("spend_change is zero", where=where, remedy="an experiment changes spend")
         if not 0 < share <= 1:
-            raise InputError("share must be above 0 and at most 1", where=where)
-        found.append(Experiment(row["channel"], row["kind"], period, **numbers, share=share))
+            raise InputError(
+                "share must be above 0 and at most 1",
+                where=where,
+                remedy="leave it empty for the whole market",
+            )
+        found.append(Experiment(row["channel"], row["kind"], period, **numbers, share=share, where=where))
     return found
 
 
@@ -92,7 +102,7 @@ def read_rivals(path: Path) -> dict[str, list[tuple[date, float]]]:
     for where, row in _rows(path, ("period_start", "channel", "spend")):
         spend = _number(row["spend"], "spend", where)
         if spend < 0:
-            raise InputError("spend is below zero", where=where)
+            raise InputError("spend is below zero", where=where, remedy="write what was spent, 0 or more")
         found[row["channel"]].append((_day(row["period_start"], where), spend))
     return {channel: sorted(rows) for channel, rows in found.items()}
 
@@ -162,7 +172,11 @@ def _rows(path: Path, needed: tuple[str, ...]) -> Iterator[tuple[str, dict[str, 
             reader = csv.DictReader(file)
             absent = [name for name in needed if name not in (reader.fieldnames or ())]
             if absent:
-                raise InputError(f"no column {', '.join(absent)}", where=str(path))
+                raise InputError(
+                    f"no column {', '.join(absent)}",
+                    where=str(path),
+                    remedy=f"the first line names the columns {', '.join(needed)}",
+                )
             for number, row in enumerate(reader, 2):
                 yield f"{path}:{number}", {name: (value or "").strip() for name, value in row.items() if name}
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -175,7 +189,9 @@ def _number(text: str, name: str, where: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise InputError(f"{name} is not a number: {text!r}", where=where)
+        raise InputError(
+            f"{name} is not a number: {text!r}", where=where, remedy="write plain digits such as -1200.50"
+        )
     return value
 
 

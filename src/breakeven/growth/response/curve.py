@@ -29,6 +29,9 @@ class ResponseCurve:
     extrapolation. `today` is the latest spend a period. `not_identified` says why the data do not determine
     the curve, when they do not: the draws are then little more than the prior. `rivals_elasticity` says how
     far half-saturation moves with what rivals spend (see `auction`); None where nobody measured it.
+    `base_users` (draw,) come at today's spend beside those the spend brings, and `booked_users` is what the
+    books count in the periods of `today`: the first and `users(today)` make up about the second. None where
+    a curve was not fitted on books.
 
     >>> curve = ResponseCurve("douyin", "month", *(np.array([v]) for v in (1000.0, 500.0, 1.0)))
     >>> curve.users(500.0).tolist(), curve.marginal_users(500.0).round(6).tolist()
@@ -45,6 +48,8 @@ class ResponseCurve:
     today: float = 0.0
     not_identified: Missing | None = None
     rivals_elasticity: Floats | None = None
+    base_users: Floats | None = None
+    booked_users: float | None = None
 
     def users(self, spend: ArrayLike) -> Floats:
         """New users a period at a steady spend a period: (draw,) for one spend, (draw, spend) for several."""

@@ -31,6 +31,8 @@ FEWEST = 4
 """Known periods below which no curve is drawn at all; `identified` asks for more before it trusts one."""
 _STARTS = 600
 _MOST_ALIKE = 0.8
+_LESS_THAN_CHANCE = 0.1
+"""Deviations whose variance is under this share of what counting alone gives are no noise at all."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +74,11 @@ def fit_attributed(observed: Observed, *, draws: int = 400, seed: int = 1) -> Re
     if not observed.typical_spend:
         return NO_SPEND
     if known.sum() < FEWEST:
+        count = int(known.sum())
+        have = "1 period has" if count == 1 else f"{count} periods have"
         return Missing(
-            f"not identified: only {int(known.sum())} periods have both spend and users",
-            f"无法识别：只有 {int(known.sum())} 期同时有支出与用户",
+            f"not identified: only {have} both spend and users, and it takes {FEWEST}",
+            f"无法识别：只有 {count} 期同时有支出与用户，至少需要 {FEWEST} 期",
         )
     if observed.users[known].sum() <= 0:
         return NO_USERS
@@ -90,6 +94,7 @@ def fit_attributed(observed: Observed, *, draws: int = 400, seed: int = 1) -> Re
         observed.channel, observed.period, ceiling, half, shape, carry, observed.range, observed.today,
         rivals_elasticity=model.rivals_elasticity(chain.points),
         not_identified=None if chain.settled else NOT_SETTLED,
+        base_users=model.base_users(chain.points, observed.today), booked_users=observed.users_today,
     )  # fmt: skip
     today = observed.today or observed.typical_spend
     _, believed_half, believed_shape, _ = model.curve(model.prior.draws(2000, random))
@@ -121,6 +126,9 @@ def independent_share(deviations: Floats) -> float:
     (1.0, 0.11)
     """
     if len(deviations) < FEWEST:
+        return 1.0
+    if float(np.mean(deviations**2)) < _LESS_THAN_CHANCE:
+        # What is left is the shape of the curve's own misfit, not good and bad weeks.
         return 1.0
     centred = deviations - deviations.mean()
     alike = float(centred[1:] @ centred[:-1] / max(centred @ centred, 1e-12))

@@ -1,7 +1,8 @@
 """What the data cannot tell, said before anybody spends by it, and the experiment that would.
 
-Spend that never varied has no slope; spend that varied less than chance hides it; two channels that moved
-together share it; and a curve that is as wide after the data as before was not learned from them.
+Spend that is paid per user won follows the users; spend that never varied has no slope; spend that varied
+less than chance hides it; two channels that moved together share it; and a curve that is as wide after the
+data as before was not learned from them.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ MOST_WITH_TIME = 0.9
 """Spend of which more than this is a straight line in time cannot tell saturation from a drift in prices."""
 LEARNED_NOTHING = 0.85
 """An elasticity interval still this wide, as a share of what was believed before the data, taught nothing."""
+FOLLOWS = Missing(
+    "spend follows users here (rewards paid per user won)", "此处支出随用户而来（按拉新人数发放的奖励）"
+)
 _WORDS = {"week": ("weeks", "周"), "month": ("months", "个月")}
 
 
@@ -86,7 +90,7 @@ def judged(response: Response, observed: Observed, together: Together | None = N
     if why is None:
         return response
     # Each of them moves this channel alone, so it also parts two that moved together.
-    plan = proposals(response)[0]
+    plan = proposals(response, is_set=not observed.is_reward)[0]
     said = Missing(
         f"not identified: {why.en}. To settle it: {plan.en}", f"无法识别：{why.zh}。可用实验判定：{plan.zh}"
     )
@@ -100,8 +104,13 @@ def doubt(response: Response, observed: Observed, together: Together | None = No
     if response.curve.not_identified is not None:
         return Missing("the search for the curve did not settle", "曲线的拟合未收敛")
     if response.periods < FEWEST[grain]:
+        known = (
+            f"1 {grain} is known"
+            if response.periods == 1
+            else f"{response.periods} {_WORDS[grain][0]} are known"
+        )
         return Missing(
-            f"only {response.periods} {_WORDS[grain][0]} are known, and it takes {FEWEST[grain]}",
+            f"only {known}, and it takes {FEWEST[grain]}",
             f"只有 {response.periods} {_WORDS[grain][1]}的数据，至少需要 {FEWEST[grain]} {_WORDS[grain][1]}",
         )
     if not response.is_calibrated:
@@ -119,6 +128,8 @@ def doubt(response: Response, observed: Observed, together: Together | None = No
 
 def _doubt_of_series(response: Response, observed: Observed, together: Together | None) -> Missing | None:
     """What an experiment would have made good: spend that did not move enough, or not alone."""
+    if observed.is_reward:
+        return FOLLOWS
     variation = _variation(observed)
     if variation < LEAST_VARIATION:
         return Missing(

@@ -21,7 +21,7 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,8 @@ class Layout:
     today: dict[str, float]
     saturation: str = "hill"
     lags: int = _LATER
+    counted: dict[str, str] = field(default_factory=dict[str, str])
+    """Which new users of each channel `y` holds: `bought`, or `all` where none of its users are bought."""
 
     def document(self) -> dict[str, Any]:
         """As written: what a fit needs to know, and what reading back does."""
@@ -81,6 +83,7 @@ class Layout:
                     "scale": self.channel_scale[channel],
                     "observed": list(self.observed[channel]),
                     "today": self.today[channel],
+                    "users_in_y": self.counted.get(channel, "all"),
                 }
                 for channel, column in self.columns.items()
             ],
@@ -108,6 +111,7 @@ class Layout:
                 {str(one["channel"]): float(one["today"]) for one in channels},
                 str(raw["saturation"]["kind"]),
                 int(raw["adstock"]["l_max"]),
+                {str(one["channel"]): str(one.get("users_in_y", "all")) for one in channels},
             )
         except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
             raise InputError(
@@ -145,6 +149,7 @@ def layout_of(
         {one.channel: one.range for one in channels},
         {one.channel: one.today for one in channels},
         saturation,
+        counted={one.channel: "bought" if one.counts_bought else "all" for one in channels},
     )
 
 
@@ -271,7 +276,12 @@ def _table(path: Path, needed: tuple[str, ...]) -> dict[str, dict[str, Floats]]:
     for number, row in enumerate(rows, 2):
         absent = [name for name in ("channel", *needed) if row.get(name) in (None, "")]
         if absent:
-            raise InputError(f"no {', '.join(absent)}", where=f"{path}:{number}")
+            raise InputError(
+                f"no {', '.join(absent)}",
+                where=f"{path}:{number}",
+                remedy=f"a posterior has the columns channel, {', '.join(needed)}; "
+                "fit the saturation that the layout names",
+            )
         for name in wanted:
             if name not in row:
                 continue
@@ -280,10 +290,18 @@ def _table(path: Path, needed: tuple[str, ...]) -> dict[str, dict[str, Floats]]:
             except (TypeError, ValueError):
                 value = math.nan
             if not math.isfinite(value) or value < 0 or (value == 0 and name != "adstock_alpha"):
-                raise InputError(f"{name} must be a number above 0: {row[name]!r}", where=f"{path}:{number}")
+                raise InputError(
+                    f"{name} must be a number above 0: {row[name]!r}",
+                    where=f"{path}:{number}",
+                    remedy="write the draws as the model gave them",
+                )
             found[str(row["channel"])][name].append(value)
     if not found:
-        raise InputError("the posterior has no draws", where=str(path))
+        raise InputError(
+            "the posterior has no draws",
+            where=str(path),
+            remedy="write idata.posterior[...].to_dataframe().reset_index() to a CSV",
+        )
     return {
         channel: {name: np.array(values) for name, values in columns.items()}
         for channel, columns in found.items()

@@ -37,7 +37,8 @@ class Observed:
     """One channel: `spend` (money) and `users` by period, NaN where the books do not cover it.
 
     `rivals` is what rivals spent there, in any constant unit; `controls` (period, control) are other things
-    that move users; `calibrations` are experiments.
+    that move users; `calibrations` are experiments. `is_reward` says that the spend is mostly paid per user
+    won, so that it follows the users; `counts_bought` that `users` are the bought ones alone.
     """
 
     channel: str
@@ -47,6 +48,8 @@ class Observed:
     rivals: Floats | None = None
     controls: Floats | None = None
     calibrations: tuple[Calibration, ...] = field(default=())
+    is_reward: bool = False
+    counts_bought: bool = False
 
     @property
     def known(self) -> NDArray[np.bool_]:
@@ -74,6 +77,13 @@ class Observed:
     def today(self) -> float:
         """The latest spend a period: the mean of the last four weeks, or the last month."""
         return latest(self.spend, self.period)
+
+    @property
+    def users_today(self) -> float | None:
+        """The users a period in the periods that `today` is the mean of; None where one is not known."""
+        there = np.flatnonzero(np.isfinite(self.spend))[-_LATEST[self.period] :]
+        counted = self.users[there]
+        return float(counted.mean()) if len(counted) and np.isfinite(counted).all() else None
 
     @property
     def range(self) -> tuple[float, float]:

@@ -85,14 +85,15 @@ class Proposal:
         )
 
 
-def proposals(response: Response) -> tuple[Proposal, ...]:
+def proposals(response: Response, *, is_set: bool = True) -> tuple[Proposal, ...]:
     """The experiments that could settle a channel's curve, the one that loses fewest users first.
 
-    Those long enough come first. A channel that is switched off already can only be switched on.
+    Those long enough come first. A channel that is switched off already can only be switched on. Spend that
+    nobody sets, because it is paid per user won, can be stopped but not alternated (`is_set` false).
     """
     if not response.curve.today:
         return (switch_on(response),)
-    found = [alternate(response), switch_off(response), geo_holdout(response)]
+    found = [switch_off(response), geo_holdout(response), *([alternate(response)] if is_set else [])]
     return tuple(sorted(found, key=lambda one: (not one.is_enough, one.lost_users.value)))
 
 

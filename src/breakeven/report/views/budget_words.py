@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from breakeven.account.channel_series import UNATTRIBUTED
 from breakeven.report.view_model import Label
 
+TOTAL = "(total)"
+CHANNELS: dict[str, Label] = {
+    TOTAL: Label("Total", "合计"),
+    UNATTRIBUTED: Label("unattributed", "未归因"),
+}
 OBJECTIVES: dict[str, Label] = {
     "value": Label("value of the users won, less spend", "新用户价值减去投放"),
     "users": Label("new users", "新增用户"),

@@ -228,6 +228,7 @@ def forecast_triangle_figure(
 def figure_of(one: RetentionForecast, figure_id: str = "forecast") -> HeatMap:
     """One segment's triangle: `partial` are the forecast cells."""
     bands = one.bands
+    model, facts_to = one.choice.model, one.triangle.facts_to
     coming = set() if bands is None else set(one.to_come())
     cells = tuple(
         tuple(
@@ -247,5 +248,12 @@ def figure_of(one: RetentionForecast, figure_id: str = "forecast") -> HeatMap:
         sizes=tuple(int(users) for users in one.triangle.users),
         partial=frozenset(coming),
         partial_word=_FORECAST_CELL,
-        note=triangle_table([one]).note,
+        note=Label(
+            f"Dashed cells are forecasts ({model}) from facts up to {facts_to}; no cohort has been older "
+            f"than M+{one.oldest_known_age}, so later ages are extrapolated.",
+            f"虚线单元格为预测（{_in_chinese(model)}），依据截至 {facts_to} 的数据；"
+            f"尚无同期群超过第{one.oldest_known_age}月，更大的月龄为外推。",
+        )
+        if coming
+        else None,
     )

@@ -11,17 +11,18 @@ import numpy as np
 from breakeven.account.account import Account
 from breakeven.account.metrics import Missing
 from breakeven.growth.interval import LEVEL
+from breakeven.growth.lifetime_value.books_value import HORIZON_MONTHS as VALUE_MONTHS
 from breakeven.growth.lifetime_value.books_value import Values, values_of
 from breakeven.growth.lifetime_value.payback import payback_of
 from breakeven.growth.lifetime_value.value import Value as UserValue
-from breakeven.growth.response.books_response import responses_of
+from breakeven.growth.response.books_response import fitted_responses
 from breakeven.report.figures import FORECAST, Lines, Mark, Series
 from breakeven.report.page import Block, Section
 from breakeven.report.view_model import Label
 from breakeven.report.views.cohort_forecast import figure_of, forecasts_of
 from breakeven.report.views.ltv import value_table
 from breakeven.report.views.payback import HORIZON_MONTHS, payback_of_row, payback_table
-from breakeven.report.views.response import curve_table
+from breakeven.report.views.response import curve_table, open_table
 from breakeven.report.views.response_figures import response_figures
 from breakeven.report.views.scorecard import ACTIVITY, backtest_table
 from breakeven.report.views.value_cells import figure, segment_name
@@ -53,22 +54,24 @@ def _retention_section(account: Account) -> Section | None:
 
 def _value_section(account: Account) -> Section | None:
     found = values_of(account, "channel", horizon_months=HORIZON_MONTHS)
-    if isinstance(found, Missing) or found.prospects.refusal is not None:
+    worth = values_of(account, "channel", horizon_months=VALUE_MONTHS)  # drawn as `ltv` draws them
+    if isinstance(found, Missing) or isinstance(worth, Missing) or found.prospects.refusal is not None:
         return None
+    rate = worth.prospects.discount_rate
     title = Label(
-        f"{HORIZON_MONTHS}-month contribution LTV, discounted {found.prospects.discount_rate:.0%}/year, "
-        f"{LEVEL:.0%} interval",
-        f"{HORIZON_MONTHS} 个月贡献 LTV，年折现率 {found.prospects.discount_rate:.0%}，{LEVEL:.0%} 区间",
+        f"{VALUE_MONTHS}-month contribution LTV, discounted {rate:.0%}/year, {LEVEL:.0%} interval",
+        f"{VALUE_MONTHS} 个月贡献 LTV，年折现率 {rate:.0%}，{LEVEL:.0%} 区间",
     )
     rows = [*found.rows, found.total]
     blocks: list[Block] = [payback_figure(value, account.currency) for value in _foremost(found)]
-    blocks.append(value_table(rows, "channel", account.currency, title, has_total=True))
+    worths = [*worth.rows, worth.total]
+    blocks.append(value_table(worths, "channel", account.currency, title, has_total=True))
     told = [(row, payback_of_row(found, row)) for row in rows]
     heading = Label(
         f"Payback within {HORIZON_MONTHS} months, {LEVEL:.0%} band",
         f"{HORIZON_MONTHS} 个月内的回本，{LEVEL:.0%} 区间",
     )
-    blocks.append(payback_table(told, "channel", account.currency, heading))
+    blocks.append(payback_table(found, told, "channel", account.currency, heading))
     return Section(
         "value", Label("What a user is worth, and when it pays back", "用户价值与回本"), tuple(blocks)
     )
@@ -135,7 +138,8 @@ def _crossing(value: UserValue) -> tuple[Mark, ...]:
 
 
 def _response_section(account: Account) -> Section | None:
-    curves = responses_of(account)
+    fitted = fitted_responses(account)
+    curves = [one.curve for one in fitted.values() if not isinstance(one, Missing)]
     if not curves:
         return None
     spent = sorted(
@@ -143,4 +147,7 @@ def _response_section(account: Account) -> Section | None:
     )
     blocks: list[Block] = [*response_figures(account, spent[:_MOST_CHANNELS])]
     blocks.append(curve_table(curves, account.currency))
+    unsettled = open_table(fitted, account.currency)
+    if unsettled.rows:
+        blocks.append(unsettled)
     return Section("response", Label("What more spend brings", "加投带来什么"), tuple(blocks))

@@ -13,15 +13,16 @@ from breakeven.account.metrics import Missing
 from breakeven.account.payback import cohorts
 from breakeven.growth.interval import LEVEL
 from breakeven.growth.lifetime_value.books_value import HORIZON_MONTHS, By, Values, values_of
-from breakeven.growth.lifetime_value.forecasts_kept import keep_values
+from breakeven.growth.lifetime_value.forecasts_kept import value_forecasts
 from breakeven.growth.lifetime_value.prospects import DISCOUNT_RATE, DRAWS, SEED
 from breakeven.growth.lifetime_value.triangle import UNATTRIBUTED
 from breakeven.growth.lifetime_value.unit_cost_path import UnitCostPath
 from breakeven.growth.lifetime_value.value import Value as UserValue
 from breakeven.report.view_model import Column, Label, Table, Value, View, Warning  # noqa: A004 - the envelope's word
+from breakeven.report.views.kept import keep, today
 from breakeven.report.views.parts import envelope, shown
 from breakeven.report.views.survivors import survivor_table
-from breakeven.report.views.value_cells import basis_column, basis_of, figure, named, naming
+from breakeven.report.views.value_cells import SEGMENTS, basis_column, basis_of, figure, named, naming
 
 LINE_WORDS = {
     "revenue": Label("Revenue", "收入"),
@@ -61,7 +62,7 @@ def ltv_view(
     if isinstance(found, Missing):
         warning = Warning("no_value", Label(found.en, found.zh))
         return View("ltv", title, replace(head, warnings=(*head.warnings, warning)), ())
-    keep_values(account, found)
+    kept = keep(account, value_forecasts(account, found, today()))
     rows = chosen_rows(found, only, months)
     total = found.total if not only and not months and by != "all" else None
     shown_rows = [*rows, *([total] if total else [])]
@@ -73,7 +74,8 @@ def ltv_view(
     if following:
         tables.append(next_table(following, found, account.currency))
     tables += [*survivor_tables(account, only), unit_cost_table(found)]
-    warnings = (*head.warnings, *remarks(found, shown_rows), *idle_spend(account))
+    said = (*remarks(found, shown_rows), *idle_spend(account), *([kept] if kept else []))
+    warnings = (*head.warnings, *said)
     return View("ltv", title, replace(head, warnings=warnings), tuple(tables))
 
 
@@ -122,9 +124,11 @@ def value_table(values: list[UserValue], by: str, currency: str, title: Label, *
         rows,
         note=Label(
             "Per acquired user: revenue less refunds, payment fees and serving cost, month of acquisition "
-            "included. CAC: all spend on the users' channel and month over all users won.",
+            "included. CAC: all spend on the users' channel and month over all users won; of all users, all "
+            "acquisition spend, that of channels that brought nobody included.",
             "按每个获得用户计：收入减退款、支付手续费与推理成本，含获得当月。"
-            "获客成本：该渠道当月全部支出除以获得的全部用户。",
+            "获客成本：该渠道当月全部支出除以获得的全部用户；全部用户一行为全部获客支出，"
+            "包括没有带来用户的渠道。",
         ),
         emphasis=frozenset({len(rows) - 1}) if has_total else frozenset(),
     )
@@ -245,7 +249,7 @@ def unit_cost_table(found: Values) -> Table:
 
 
 def idle_spend(account: Account) -> list[Warning]:
-    """Spend of channels in months in which nobody came through them: it is in no row's CAC."""
+    """Spend of channels in months in which nobody came through them: it is in no channel's CAC."""
     idle = {
         line.name or UNATTRIBUTED: amount
         for line in by_channel(account)
@@ -257,28 +261,34 @@ def idle_spend(account: Account) -> list[Warning]:
     }
     if not idle:
         return []
-    names = ", ".join(f"{name} {amount:,.2f} {account.currency}" for name, amount in idle.items())
+    amounts = {name: f"{amount:,.2f} {account.currency}" for name, amount in idle.items()}
+    words = {name: SEGMENTS.get(name, Label(name, name)) for name in idle}
+    en = ", ".join(f"{words[name].en} {amount}" for name, amount in amounts.items())
+    zh = "、".join(f"{words[name].zh} {amount}" for name, amount in amounts.items())
     return [
         Warning(
             "spend_without_users",
             Label(
-                f"spend in months that brought the channel no users, in no row's CAC: {names}",
-                f"渠道当月没有带来用户的支出，未计入任何一行的获客成本：{names}",
+                f"spend in months that brought the channel no users, in the CAC of all users and of no "
+                f"channel: {en}",
+                f"渠道当月没有带来用户的支出，计入全部用户的获客成本，不计入任何渠道：{zh}",
             ),
         )
     ]
 
 
 def remarks(found: Values, rows: list[UserValue]) -> list[Warning]:
-    """What a reader must know: refunds above revenue, what is beyond any experience, what was assumed."""
+    """What a reader must know: refunds booked above revenue, what is beyond experience, what was assumed."""
     said: list[Warning] = []
     if any(row.is_negative_revenue for row in rows):
         said.append(
             Warning(
                 "refunds_above_revenue",
                 Label(
-                    "more was refunded than was paid by some of these users: their revenue is negative",
-                    "其中有用户群的退款超过付款：其净收入为负",
+                    "in some rows more refunds than revenue are booked so far: a refund is booked at once, "
+                    "revenue over the service it pays for; it does not say that more was refunded than paid",
+                    "有的行至今入账的退款多于收入：退款当时全额入账，收入则按其所付的服务期分摊；"
+                    "这不表示退款超过付款",
                 ),
             )
         )

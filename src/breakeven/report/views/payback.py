@@ -10,12 +10,13 @@ from breakeven.account.account import Account
 from breakeven.account.metrics import Missing
 from breakeven.growth.interval import LEVEL
 from breakeven.growth.lifetime_value.books_value import By, Values, values_of
-from breakeven.growth.lifetime_value.forecasts_kept import keep_paybacks
+from breakeven.growth.lifetime_value.forecasts_kept import payback_forecasts
 from breakeven.growth.lifetime_value.payback import Payback, month_after, payback_of
 from breakeven.growth.lifetime_value.prospects import DRAWS, SEED
 from breakeven.growth.lifetime_value.unit_cost_path import UnitCostPath
 from breakeven.growth.lifetime_value.value import Value as UserValue
 from breakeven.report.view_model import Column, Label, Table, Value, View, Warning  # noqa: A004 - the envelope's word
+from breakeven.report.views.kept import keep, today
 from breakeven.report.views.ltv import NEEDS, chosen_rows, idle_spend, remarks, unit_cost_table
 from breakeven.report.views.parts import envelope
 from breakeven.report.views.value_cells import MEASURED, MODELLED, figure, named, naming
@@ -51,9 +52,11 @@ def payback_view(
         return View("payback", title, replace(head, warnings=(*head.warnings, warning)), ())
     rows = chosen_rows(found, only, months)
     told = [(row, payback_of_row(found, row)) for row in rows]
-    keep_paybacks(account, found, [(row, one) for row, one in told if not isinstance(one, Missing)])
-    tables = (payback_table(told, by, account.currency, title), unit_cost_table(found))
-    warnings = (*head.warnings, *remarks(found, rows), *idle_spend(account))
+    foretold = [(row, one) for row, one in told if not isinstance(one, Missing)]
+    kept = keep(account, payback_forecasts(found, foretold, today()))
+    tables = (payback_table(found, told, by, account.currency, title), unit_cost_table(found))
+    said = (*remarks(found, rows), *idle_spend(account), *([kept] if kept else []))
+    warnings = (*head.warnings, *said)
     return View("payback", title, replace(head, warnings=warnings), tables)
 
 
@@ -65,7 +68,7 @@ def payback_of_row(found: Values, row: UserValue) -> Payback | Missing:
 
 
 def payback_table(
-    told: list[tuple[UserValue, Payback | Missing]], by: By, currency: str, title: Label
+    found: Values, told: list[tuple[UserValue, Payback | Missing]], by: By, currency: str, title: Label
 ) -> Table:
     """One row each: what a user cost to win, what came back so far, when the rest does, and how likely."""
     per_user = f"{currency}/user"
@@ -100,18 +103,20 @@ def payback_table(
         "payback",
         title,
         tuple(columns),
-        tuple(_row(value, payback, by, per_user) for value, payback in told),
+        tuple(_row(value, found.came_back(value), payback, by, per_user) for value, payback in told),
         note=Label(
             "Cumulative contribution (not discounted) against what the users cost to win; the month of "
-            "acquisition is month 1. A dash under months: not within the horizon.",
-            "累计贡献（不折现）与获客支出相比；获得当月为第 1 个月。月数为横线表示不在期限内。",
+            "acquisition is month 1. A dash under months: not within the horizon. What came back so far is "
+            "as in the cohorts, a month under way included.",
+            "累计贡献（不折现）与获客支出相比；获得当月为第 1 个月。月数为横线表示不在期限内。"
+            "已收回与同期群视图一致，含尚未结束的月份。",
         ),
     )
 
 
-def _row(value: UserValue, payback: Payback | Missing, by: By, per_user: str) -> dict[str, Value]:
-    measured_ages = [age for age, share in enumerate(value.measured_share) if share > 0]
-    so_far = value.measured_so_far if measured_ages else None
+def _row(
+    value: UserValue, so_far: float | None, payback: Payback | Missing, by: By, per_user: str
+) -> dict[str, Value]:
     row: dict[str, Value] = named(value, by) | {
         "users": figure(value.users, "users"),
         "cac": figure(value.spend, per_user),

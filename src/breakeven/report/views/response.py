@@ -18,12 +18,14 @@ import numpy as np
 
 from breakeven.account.account import Account
 from breakeven.account.metrics import Missing
+from breakeven.errors import UsageError
 from breakeven.growth.interval import LEVEL, Interval
 from breakeven.growth.lifetime_value.books_value import value_per_new_user, values_of
 from breakeven.growth.response.auction import is_assumed, stressed
-from breakeven.growth.response.books_response import fitted_responses
+from breakeven.growth.response.books_response import books_channels, fitted_responses, series_of
 from breakeven.growth.response.curve import ResponseCurve
-from breakeven.growth.response.fit import Response
+from breakeven.growth.response.fit import NO_SPEND, Response
+from breakeven.growth.response.identified import FEWEST
 from breakeven.growth.response.observed import Grain
 from breakeven.report.view_model import Column, Label, Table, Value, View, Warning  # noqa: A004 - the envelope's word
 from breakeven.report.views.parts import envelope, shown
@@ -35,6 +37,8 @@ KINDS = {
     "geo_holdout": Label("switch off in half of the market", "半个市场停投"),
     "switch_on": Label("spend again", "恢复投放"),
 }
+BEYOND = Label("not within 2x observed", "已观测支出的 2 倍内未达到")
+AVERAGE = Label("Average CAC of users the spend brings", "支出所带来用户的平均获客成本")
 _CHANNEL = Label("Channel", "渠道")
 _PERIOD = {"week": Label("week", "周"), "month": Label("month", "月")}
 _REACH, _STEPS = 2.0, 12
@@ -57,22 +61,58 @@ def response_view(
     all.
     """
     account.facts  # noqa: B018
-    found = {
-        name: one
-        for name, one in fitted_responses(account, grain, experiments, rivals).items()
-        if not only or name in only
-    }
+    refuse_unknown(account, only)
+    fitted = fitted_responses(account, grain, experiments, rivals)
+    found = {name: one for name, one in fitted.items() if not only or name in only}
+    found |= {name: NO_SPEND for name in only if fitted and name not in fitted}
     curves = [one.curve for one in found.values() if not isinstance(one, Missing)]
     worths = None if value_per_user is None else _worths(account, curves, value_per_user)
-    tables = [curve_table(curves, account.currency, worths=worths)]
+    few = () if fitted else (_nothing_to_fit(account, grain),)
+    why = few[0].label if few else None
+    tables = [curve_table(curves, account.currency, worths=worths, note=why)]
     if rivals_factor is not None:
         tables.append(stress_table(curves, account.currency, rivals_factor))
-    tables.append(open_table(found, account.currency))
+    if fitted:
+        tables.append(open_table(found, account.currency))
     if points:
         tables.append(point_table(curves, account.currency))
     head = envelope(account, needs=("ad_spend", "acquisitions"))
-    warnings = (*head.warnings, *_remarks(curves, rivals_factor))
+    warnings = (*head.warnings, *few, *_remarks(curves, rivals_factor))
     return View("response", Label("Response", "投放响应"), replace(head, warnings=warnings), tuple(tables))
+
+
+def refuse_unknown(account: Account, only: tuple[str, ...]) -> None:
+    """Refuse a channel that the books do not name: no rows would read as no response."""
+    known = books_channels(account)
+    for name in only:
+        if name not in known:
+            raise UsageError(
+                f"the books have no channel {name!r}", remedy=f"use one of {', '.join(known) or 'none'}"
+            )
+
+
+def _nothing_to_fit(account: Account, grain: Grain | None) -> Warning:
+    """Why no channel has a row, and what would give it one."""
+    weeks = len(series_of(account, "week").periods)
+    asked = series_of(account, grain)
+    if asked.periods and not any(any(amounts) for amounts in asked.spend.values()):
+        return Warning(
+            "no_spend",
+            Label(
+                "no channel has any spend, so there is no response: import ad_spend with its channel",
+                "没有任何渠道有支出，因此没有投放响应：请导入带渠道的 ad_spend",
+            ),
+        )
+    least = FEWEST["week"]
+    return Warning(
+        "too_few_periods",
+        Label(
+            f"too few weeks: {weeks} of at least {least} that spend and acquisitions both cover whole; "
+            "import earlier ones, or come back when there are more",
+            f"周数太少：支出与获客记录都完整覆盖的只有 {weeks} 周，至少需要 {least} 周；"
+            "请导入更早的数据，或待数据积累后再看",
+        ),
+    )
 
 
 def curve_table(
@@ -81,12 +121,22 @@ def curve_table(
 ) -> Table:  # fmt: skip
     """One row per channel: today's place on its curve, what users cost there, and what further ones cost."""
     per_user = f"{currency}/user"
+    booked: list[Column] = []
+    base: list[Column] = []
+    if any(curve.base_users is not None for curve in curves):
+        booked = [
+            Column("users_booked", Label("Users (booked)", "用户（账面）"), "users"),
+            Column("cac_booked", Label("Average CAC (booked)", "平均获客成本（账面）"), per_user),
+        ]
+        base = [Column("users_base", Label("Users without it", "无支出也来的用户"), "users")]
     columns = [
         Column("channel", _CHANNEL),
         Column("period", Label("Per", "每"), words=dict(_PERIOD)),
         Column("spend", Label("Spend today", "当前支出"), currency),
-        Column("users", Label("Users (modelled)", "用户（模型）"), "users"),
-        Column("cac_average", Label("Average CAC", "平均获客成本"), per_user),
+        *booked,
+        Column("users", Label("Users the spend brings", "支出带来的用户"), "users"),
+        *base,
+        Column("cac_average", AVERAGE, per_user),
         Column("cac_marginal", Label("Marginal CAC", "边际获客成本"), per_user),
         Column("cac_marginal_low", Label("low", "下限"), per_user),
         Column("cac_marginal_high", Label("high", "上限"), per_user),
@@ -98,7 +148,7 @@ def curve_table(
         columns += [
             Column("value", Label("Value of a user", "用户价值"), per_user),
             Column("worth_spend", Label("Marginal CAC meets value at", "边际成本等于价值的支出"), currency),
-            Column("worth_extrapolated", Label("Extrapolated", "外推"), words=YES_NO),
+            Column("worth_extrapolated", Label("Extrapolated", "外推"), words=YES_NO | {"beyond": BEYOND}),
         ]
     rows = tuple(_curve_row(curve, currency, worths) for curve in curves)
     return Table(
@@ -108,9 +158,17 @@ def curve_table(
         rows,
         note=note
         or Label(
-            f"Modelled on the channel's own users and spend; bounds hold {LEVEL:.0%} of cases. "
+            "Today is the last four weeks, or the last month. Booked: measured in them; bought users where "
+            "the channel has any, else all. Their average CAC is spend over them: the paid (else blended) "
+            "CAC of `growth`, which has it over its whole period. "
+            "The rest is modelled: users the spend brings and users without it make up the booked ones, but "
+            f"for chance; bounds hold {LEVEL:.0%} of cases. "
             "No marginal CAC where the data do not determine the curve.",
-            f"按渠道自身的用户与支出建模；区间覆盖 {LEVEL:.0%} 的情形。"
+            "“当前”为最近四周或最近一个月。账面数为该期间实测：渠道有投放用户时只计投放用户，否则计全部用户；"
+            "账面平均获客成本为支出除以该用户数，即 `growth` 的付费（否则为综合）获客成本，"
+            "只是 `growth` 取整个期间。其余为模型估计："
+            "支出带来的用户与无支出也来的用户之和即账面用户（随机波动除外）；"
+            f"区间覆盖 {LEVEL:.0%} 的情形。"
             "数据不足以确定曲线时不给出边际获客成本。",
         ),
     )
@@ -119,13 +177,18 @@ def curve_table(
 def _curve_row(curve: ResponseCurve, currency: str, worths: Mapping[str, float] | None) -> dict[str, Value]:
     per_user = f"{currency}/user"
     known = curve.not_identified is None and curve.today > 0
-    marginal = _middle(curve.marginal_cost(curve.today))
+    marginal, booked = _middle(curve.marginal_cost(curve.today)), curve.booked_users
     row: dict[str, Value] = {
         "channel": curve.channel,
         "period": curve.period,
         "spend": modelled(curve.today, currency),
         "users": modelled(float(np.median(curve.users(curve.today))), "users"),
         "cac_average": modelled(_middle(curve.average_cost(curve.today)).value, per_user),
+        "users_booked": None if booked is None else modelled(booked, "users"),
+        "cac_booked": modelled(curve.today / booked, per_user) if booked else None,
+        "users_base": None
+        if curve.base_users is None
+        else modelled(float(np.median(curve.base_users)), "users"),
         "cac_marginal": modelled(marginal.value, per_user) if known else None,
         "cac_marginal_low": modelled(marginal.low, per_user) if known else None,
         "cac_marginal_high": modelled(marginal.high, per_user) if known else None,
@@ -135,10 +198,12 @@ def _curve_row(curve: ResponseCurve, currency: str, worths: Mapping[str, float] 
     }
     if worths is not None:
         value = worths.get(curve.channel)
-        worth = worth_spend(curve, value) if curve.not_identified is None and value is not None else None
+        asked = curve.not_identified is None and value is not None
+        worth = worth_spend(curve, value) if asked and value is not None else None
         row["value"] = None if value is None else modelled(value, per_user)
         row["worth_spend"] = None if worth is None else modelled(worth, currency)
-        row["worth_extrapolated"] = None if worth is None else _yes(curve.is_extrapolated(worth))
+        beyond = "beyond" if asked else None
+        row["worth_extrapolated"] = beyond if worth is None else _yes(curve.is_extrapolated(worth))
     return row
 
 
@@ -159,12 +224,17 @@ def _worths(
     return found
 
 
-def worth_spend(curve: ResponseCurve, value: float) -> float:
-    """The largest spend, up to twice the most observed, at which one more user costs no more than `value`."""
+def worth_spend(curve: ResponseCurve, value: float) -> float | None:
+    """The largest spend at which one more user costs no more than `value`; 0 where there is none.
+
+    None where that is not within twice the most observed: it was not found, and what lies further is unknown.
+    """
     spends = _FINE * max(curve.observed[1], curve.today)
     costs = np.median(curve.marginal_cost(spends), axis=0)
     below = np.flatnonzero(costs <= value)
-    return float(spends[below[-1]]) if len(below) else 0.0
+    if not len(below):
+        return 0.0
+    return None if below[-1] == len(spends) - 1 else float(spends[below[-1]])
 
 
 def stress_table(curves: list[ResponseCurve], currency: str, factor: float) -> Table:
@@ -192,9 +262,9 @@ def stress_table(curves: list[ResponseCurve], currency: str, factor: float) -> T
         Label(f"If rivals spend {said} times as much", f"若对手支出为目前的 {said} 倍"),
         (
             Column("channel", _CHANNEL),
-            Column("users", Label("Users today", "当前用户"), "users"),
-            Column("users_stressed", Label("Users then", "届时用户"), "users"),
-            Column("cac_average_stressed", Label("Average CAC then", "届时平均获客成本"), per_user),
+            Column("users", Label("Users the spend brings today", "当前支出带来的用户"), "users"),
+            Column("users_stressed", Label("Users it brings then", "届时带来的用户"), "users"),
+            Column("cac_average_stressed", Label("Average CAC of them then", "届时其平均获客成本"), per_user),
             Column("cac_marginal", Label("Marginal CAC today", "当前边际获客成本"), per_user),
             Column("cac_marginal_stressed", Label("Marginal CAC then", "届时边际获客成本"), per_user),
             Column("assumed", Label("Rivals' effect assumed", "对手影响为假设"), words=YES_NO),
@@ -237,6 +307,7 @@ def open_table(found: Mapping[str, Response | Missing], currency: str) -> Table:
             Column("enough", Label("Enough", "足够"), words=YES_NO),
         ),
         tuple(rows),
+        note=None if rows else Label("Every curve is identified.", "各渠道的曲线均可识别。"),
     )
 
 
@@ -267,10 +338,10 @@ def point_table(curves: list[ResponseCurve], currency: str) -> Table:
         (
             Column("channel", _CHANNEL),
             Column("spend", Label("Spend", "支出"), currency),
-            Column("users", Label("Users", "用户"), "users"),
+            Column("users", Label("Users the spend brings", "支出带来的用户"), "users"),
             Column("users_low", Label("low", "下限"), "users"),
             Column("users_high", Label("high", "上限"), "users"),
-            Column("cac_average", Label("Average CAC", "平均获客成本"), per_user),
+            Column("cac_average", AVERAGE, per_user),
             Column("cac_marginal", Label("Marginal CAC", "边际获客成本"), per_user),
             Column("extrapolated", Label("Extrapolated", "外推"), words=YES_NO),
             Column("identified", Label("Identified", "可识别"), words=YES_NO),

@@ -15,7 +15,7 @@ from breakeven.growth.response.books_response import responses_of
 from breakeven.growth.response.curve import ResponseCurve
 from breakeven.report.figures import EXTRAPOLATED, Lines, Mark, Series, verbatim
 from breakeven.report.view_model import Label
-from breakeven.report.views.response import modelled, spend_levels
+from breakeven.report.views.response import AVERAGE, modelled, spend_levels
 
 
 def response_figures(account: Account, curves: list[ResponseCurve] | None = None) -> tuple[Lines, ...]:
@@ -32,7 +32,15 @@ def response_figures(account: Account, curves: list[ResponseCurve] | None = None
 def users_figure(curve: ResponseCurve, currency: str) -> Lines:
     """New users a period by spend a period, with the interval."""
     spends = spend_levels(curve)
-    series = _series(curve, spends, "users", Label("Users", "用户"), curve.users, "users", banded=True)
+    series = _series(
+        curve,
+        spends,
+        "users",
+        Label("Users the spend brings", "支出带来的用户"),
+        curve.users,
+        "users",
+        banded=True,
+    )
     return _lines(curve, spends, "users", Label("users", "用户"), "users", currency, (series,))
 
 
@@ -40,9 +48,7 @@ def cost_figure(curve: ResponseCurve, currency: str) -> Lines:
     """Average and marginal cost of a user by spend."""
     spends = [spend for spend in spend_levels(curve) if spend > 0]
     unit = f"{currency}/user"
-    average = _series(
-        curve, spends, "average", Label("Average CAC", "平均获客成本"), curve.average_cost, unit
-    )
+    average = _series(curve, spends, "average", AVERAGE, curve.average_cost, unit)
     marginal = _series(
         curve,
         spends,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -53,10 +54,10 @@ _UNITS: dict[Unit, Label] = {
     ),
 }
 _PARTIAL = Label(
-    "Partial (dashed in charts): the period is not over, or not covered, for some users of the line; the "
-    "share tells only of the others. A rolling share is partial, too, until all have been watched for 30 "
-    "days more. A dash in the table: nobody can be judged yet, which is not zero.",
-    "未满期（图中为虚线）：该行部分用户的该期尚未结束或缺少数据，比例只反映其余用户；"
+    "Partial (dashed in charts), named in the last column: the period is not over, or not covered, for some "
+    "users of the line; the share tells only of the others. A rolling share is partial, too, until all have "
+    "been watched for 30 days more. A dash in the table: nobody can be judged yet, which is not zero.",
+    "未满期（列于最后一列，图中为虚线）：该行部分用户的该期尚未结束或缺少数据，比例只反映其余用户；"
     "滚动留存还须在期后再观察全部用户 30 天。表中的横线：尚无用户可以判断，并不是零。",
 )
 _AXES: dict[By | None, Label] = {
@@ -70,6 +71,7 @@ _AXES: dict[By | None, Label] = {
 _EVERYBODY = Label("All users", "全部用户")
 _NONE = Label("unattributed", "未归因")
 _NEVER_PAID = Label("never paid, or for no named plan", "从未付费或未注明套餐")
+_NO_PARTIAL = Label("none", "无")
 _LETTERS: dict[Unit, str] = {"day": "D", "week": "W", "month": "M"}
 _AGE = Label("Since acquisition", "获客后")
 
@@ -92,7 +94,7 @@ def retention_view(
     everybody = retention(account, kind, unit, brackets=brackets)
     names = period_names(kind, unit, brackets)
     tables = (
-        share_map(kind, unit, by, [*everybody, *lines], names).twin(),
+        share_table(kind, unit, by, [*everybody, *lines], names),
         count_table(by, [*everybody, *lines], names),
     )
     facts: dict[str, Value] = {
@@ -119,6 +121,38 @@ def period_names(
         f"{letter}{first}" if first == last else f"{letter}{first}-{last}"
         for first, last in numbers_of(kind, unit, brackets=brackets)
     )
+
+
+def share_table(
+    kind: Kind, unit: Unit, by: By | None, lines: Sequence[RetentionLine], names: tuple[str, ...]
+) -> Table:
+    """The shares as a triangle; the last column names the periods of each line whose share is partial.
+
+    Lines bear the names they have in `retention_counts`.
+    """
+    figure = share_map(kind, unit, by, lines, names)
+    table = figure.twin()
+    rows = tuple(
+        {key: value for key, value in row.items() if key != "measured"}
+        | {"row": _identifier(lines[i].name, by), "partial": _partial_names(i, figure.partial, names)}
+        for i, row in enumerate(table.rows)
+    )
+    columns = tuple(column for column in table.columns if column.key not in ("row", "measured"))
+    line = Column("row", _AXES[by], words=_words())
+    partial = Column("partial", Label("Partial", "未满期"), words={_NO_PARTIAL.en: _NO_PARTIAL})
+    return replace(table, columns=(line, *columns, partial), rows=rows)
+
+
+def _partial_names(row: int, partial: Iterable[tuple[int, int]], names: tuple[str, ...]) -> str:
+    """Names of a line's partial periods; neighbours as from..to."""
+    runs: list[list[int]] = []
+    for place in sorted(place for at, place in partial if at == row):
+        if runs and runs[-1][-1] == place - 1:
+            runs[-1].append(place)
+        else:
+            runs.append([place])
+    said = [names[run[0]] if len(run) == 1 else f"{names[run[0]]}..{names[run[-1]]}" for run in runs]
+    return ", ".join(said) or _NO_PARTIAL.en
 
 
 def share_map(
@@ -149,7 +183,7 @@ def count_table(by: By | None, lines: Sequence[RetentionLine], names: tuple[str,
     """The counts behind the shares, one row for each line and period that somebody is exposed to."""
     rows = tuple(
         {
-            "line": line.name or _line_label("", by).en,
+            "line": _identifier(line.name, by),
             "period": name,
             "exposed": line.exposed[place],
             "returned": line.returned[place],
@@ -160,13 +194,12 @@ def count_table(by: By | None, lines: Sequence[RetentionLine], names: tuple[str,
         for place, name in enumerate(names)
         if line.exposed[place]
     )
-    words = {label.en: label for label in (_NONE, _NEVER_PAID)} | {ALL: _EVERYBODY}
     states = {"partial": Label("partial", "未满期"), "complete": Label("complete", "满期")}
     return Table(
         "retention_counts",
         Label("Users behind the shares", "比例背后的人数"),
         (
-            Column("line", _AXES[by], words=words),
+            Column("line", _AXES[by], words=_words()),
             Column("period", Label("Period", "期间")),
             Column("exposed", Label("Exposed", "已满期用户"), "users"),
             Column("returned", Label("Active", "活跃用户"), "users"),
@@ -175,6 +208,15 @@ def count_table(by: By | None, lines: Sequence[RetentionLine], names: tuple[str,
         ),
         rows,
     )
+
+
+def _identifier(name: str, by: By | None) -> str:
+    """What a line is called in the data of every table, whatever the language."""
+    return name or _line_label("", by).en
+
+
+def _words() -> dict[str, Label]:
+    return {label.en: label for label in (_NONE, _NEVER_PAID)} | {ALL: _EVERYBODY}
 
 
 def _line_label(name: str, by: By | None) -> Label:

@@ -13,6 +13,7 @@ from breakeven.growth.choosing.books_scorecard import books_scorecard
 from breakeven.growth.choosing.candidates import NAIVE_NAME
 from breakeven.growth.choosing.choice import Choice, choose
 from breakeven.growth.choosing.scorecard import KeptScore, Scorecard
+from breakeven.growth.lifetime_value.forecasts_kept import MODEL as LEDGER_RATES
 from breakeven.growth.lifetime_value.triangle import ALL
 from breakeven.report.view_model import Column, Label, Table, Value, View
 from breakeven.report.views.parts import envelope, shown
@@ -40,16 +41,19 @@ def model_words(names: Sequence[str]) -> dict[str, Label]:
 
     >>> model_words(["alive (sBG) x active"])["alive (sBG) x active"].zh
     '存活（sBG）× 活跃'
+    >>> model_words(["ledger rates, power"])["ledger rates, power"].zh
+    '账面各项比率，幂函数'
     """
     said: dict[str, Label] = {}
     for name in names:
-        chinese = name.replace(" with a share that never leaves", "，含永不离开者")
-        if name.startswith("alive (") and name.endswith(") x active"):
+        curve = name.removeprefix(f"{LEDGER_RATES}, ")
+        chinese = curve.replace(" with a share that never leaves", "，含永不离开者")
+        if curve.startswith("alive (") and curve.endswith(") x active"):
             chinese = f"存活（{chinese.removeprefix('alive (').removesuffix(') x active')}）× 活跃"
         chinese = {
             "naive": "朴素基准", "power": "幂函数", "straight line": "直线",
         }.get(chinese, chinese)  # fmt: skip
-        said[name] = Label(name, chinese)
+        said[name] = Label(name, chinese if curve == name else f"账面各项比率，{chinese}")
     return said
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from breakeven.account.account import Account
-from breakeven.account.acquisition import Dimension
+from breakeven.account.acquisition import NEGATIVE_SPEND, Dimension
 from breakeven.account.metrics import ZERO_DENOMINATOR, Amount, Missing
 from breakeven.account.spend_ledger import (
     FREE_USE,
@@ -35,6 +35,7 @@ _ROW_WORDS = {
 FREE_USE_WORDS = Label("Free use until first payment", "首次付费前的免费使用")
 EXTENDED = Label("Marketing expense incl. free use until first payment", "营销支出（含首次付费前的免费使用）")
 CAC_EXTENDED = Label("Blended CAC incl. free use", "综合获客成本（含免费使用）")
+COSTS = ("cac_blended", "cac_paid")
 BY_MONTH = ("acquisition_spend", "new_users", "paid_new_users", "paid_share", "cac_blended", "cac_paid")
 
 
@@ -76,7 +77,7 @@ def spend_table(
     """Spend by name, a column for each kind; the rows sum to the statement's lines."""
     currency, dimension = account.currency, ledger.dimension
     kinds = [kind for kind in ledger.kinds if kind != FREE_USE] if split_kinds else []
-    lines = [line for line in _chosen(ledger, only) if line.spend or line.free_use]
+    lines = [line for line in _chosen(ledger, only) if any(line.amounts.values())]
     rows = [_spend_row(ledger, line, kinds, currency, free_use=free_use) for line in lines]
     emphasis = frozenset[int]()
     if not only:
@@ -195,8 +196,8 @@ def _cac_total(account: Account, ledger: SpendLedger, *, free_use: bool) -> dict
     per_user = f"{account.currency}/user"
     row: dict[str, Value] = {ledger.dimension: TOTAL, "spend": shown(ledger.total, account.currency)}
     row |= {
-        metric: metric_value(account, metric, None)
-        for metric in ("new_users", "paid_new_users", "cac_blended", "cac_paid")
+        metric: _stated(account, ledger.total, metric, None)
+        for metric in ("new_users", "paid_new_users", *COSTS)
     }
     row["cac_marginal"] = shown(_total_marginal(account), per_user)
     if free_use:
@@ -215,6 +216,8 @@ def _total_marginal(account: Account) -> Amount:
         before, after = (account.value(metric, bucket) for bucket in months)
         if isinstance(before, Missing) or isinstance(after, Missing):
             return Missing("", "")
+        if before < 0 or after < 0:
+            return NEGATIVE_SPEND
         changes.append(after - before)
     spend, users = changes
     return EXACT.divide(spend, users) if users > 0 and spend >= 0 else Missing("", "")
@@ -223,7 +226,16 @@ def _total_marginal(account: Account) -> Amount:
 def _per_user(amount: Amount, users: Amount) -> Amount:
     if isinstance(amount, Missing) or isinstance(users, Missing):
         return Missing("", "")
+    if amount < 0:
+        return NEGATIVE_SPEND
     return EXACT.divide(amount, users) if users else Missing("", "")
+
+
+def _stated(account: Account, spend: Amount, metric: str, bucket: int | None) -> Value:
+    """A metric as the statement has it; a cost per user has no value where rebates exceed spend."""
+    if metric in COSTS and isinstance(spend, Decimal) and spend < 0:
+        return None
+    return metric_value(account, metric, bucket)
 
 
 def _cac_note(account: Account, ledger: SpendLedger, only: tuple[str, ...]) -> Label:
@@ -249,6 +261,15 @@ def _cac_note(account: Account, ledger: SpendLedger, only: tuple[str, ...]) -> L
         en += " Spend without a single new user: " + ", ".join(_named(account, line, "en") for line in idle)
         zh += "有支出而没有新增用户：" + "、".join(_named(account, line, "zh") for line in idle)
         en, zh = en + ".", zh + "。"
+    rebated = [line for line in ledger.over_rebated if not only or line.name in only]
+    if rebated:
+        en += " No cost per user, as rebates exceed spend: "
+        en += ", ".join(_named(account, line, "en") for line in rebated) + "."
+        zh += (
+            "返点超过支出，因此没有获客成本："
+            + "、".join(_named(account, line, "zh") for line in rebated)
+            + "。"
+        )
     return Label(en, zh)
 
 
@@ -270,7 +291,7 @@ def month_spend_table(account: Account, ledger: SpendLedger, only: tuple[str, ..
             for bucket, period in enumerate(periods)
         }
         for line in _chosen(ledger, only)
-        if line.spend
+        if any(line.channel.spend_by_bucket.values())
     ]
     emphasis = frozenset[int]()
     if not only:
@@ -300,7 +321,8 @@ def by_month_table(account: Account, ledger: SpendLedger, *, free_use: bool) -> 
     words = {metric: label(metric) for metric in metrics}
     units = [unit(metric, currency) for metric in metrics]
     rows: list[dict[str, Value]] = [
-        {"metric": metric} | {p.label: metric_value(account, metric, b) for b, p in enumerate(periods)}
+        {"metric": metric}
+        | {p.label: _stated(account, ledger.expense[b], metric, b) for b, p in enumerate(periods)}
         for metric in metrics
     ]
     if free_use:
@@ -331,5 +353,21 @@ def by_month_table(account: Account, ledger: SpendLedger, *, free_use: bool) -> 
             *(Column(p.label, Label(p.label, p.label), "count") for p in periods),
         ),
         tuple(rows),
+        note=_negative_months(account, ledger),
         row_units=tuple(units),
+    )
+
+
+def _negative_months(account: Account, ledger: SpendLedger) -> Label | None:
+    """Names the months whose rebates exceed their spend: they have no cost per user."""
+    found = [
+        period.label
+        for period, amount in zip(account.buckets.periods, ledger.expense, strict=True)
+        if isinstance(amount, Decimal) and amount < 0
+    ]
+    if not found:
+        return None
+    return Label(
+        f"No cost per user, as rebates exceed spend: {', '.join(found)}.",
+        f"返点超过支出，因此没有获客成本：{'、'.join(found)}。",
     )

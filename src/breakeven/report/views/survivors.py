@@ -48,8 +48,10 @@ def survivor_table(account: Account, found: Sequence[Cohort], *, payers_only: bo
         note=Label(
             "Tokens per acquired user, against what retention times the average user of month 1 would give. "
             "Above 1: those who stay use more, and a cost computed from averages is too low by that factor. "
+            "Below 1: they use less, and such a cost is too high. "
             "Whole months only.",
             "每获得一名用户的词元数，对照“留存率×第1月平均用户”的结果。大于 1：留下的人用得更多，"
-            "按平均数算出的成本按此倍数偏低。只含完整月份。",
+            "按平均数算出的成本按此倍数偏低。小于 1：留下的人用得更少，按平均数算出的成本偏高。"
+            "只含完整月份。",
         ),
     )
