@@ -277,7 +277,7 @@ def _table(path: Path, needed: tuple[str, ...]) -> dict[str, dict[str, Floats]]:
         absent = [name for name in ("channel", *needed) if row.get(name) in (None, "")]
         if absent:
             raise InputError(
-                f"no {', '.join(absent)}",
+                f"the posterior lacks {', '.join(absent)}",
                 where=f"{path}:{number}",
                 remedy=f"a posterior has the columns channel, {', '.join(needed)}; "
                 "fit the saturation that the layout names",
