@@ -129,7 +129,7 @@ GOOD = {"channel": "抖音", "saturation_slope": "1", "saturation_kappa": "1", "
     [
         ({"saturation_beta": "nan"}, "must be a number above 0"),
         ({"saturation_kappa": "-1"}, "must be a number above 0"),
-        ({"saturation_slope": ""}, "no saturation_slope"),
+        ({"saturation_slope": ""}, "lacks saturation_slope"),
         ({"channel": "tv"}, "a channel that the layout does not"),
         ({"adstock_alpha": "x"}, "adstock_alpha must be"),
     ],
