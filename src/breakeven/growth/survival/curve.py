@@ -43,11 +43,16 @@ NOT_CONTRACTS = Missing(
 )
 
 
-def too_few_ages(name: str, seen: int, needed: int) -> Missing:
+def too_few_ages(needed: int, seen: int | None = None) -> Missing:
     """The refusal of a model with more parameters than periods in which somebody could leave."""
+    if seen is None:
+        return Missing(
+            f"the model needs {needed} periods in which contracts could be lost, and fewer were seen",
+            f"该模型需要至少 {needed} 个可能流失的期数，目前观察到的更少",
+        )
     return Missing(
-        f"{name} needs {needed} periods in which contracts could be lost, and {seen} were seen",
-        f"{name} 需要至少 {needed} 个可能流失的期数，目前只观察到 {seen} 个",
+        f"the model needs {needed} periods in which contracts could be lost, and {seen} were seen",
+        f"该模型需要至少 {needed} 个可能流失的期数，目前只观察到 {seen} 个",
     )
 
 
@@ -139,7 +144,7 @@ class SurvivalModel:
             return ALL_LOST_AT_ONCE
         seen, needed = int((at_risk > 0).sum()), len(self.parameters)
         if seen < needed:
-            return too_few_ages(self.name, seen, needed)
+            return too_few_ages(needed, seen)
         return self._running_away(cells)
 
     def _running_away(self, cells: Cells) -> Missing | None:

@@ -70,7 +70,7 @@ class ManyFits:
             State.NO_CONTRACTS: NO_CUSTOMERS,
             State.NOBODY_LOST: NOBODY_LOST,
             State.ALL_LOST_AT_ONCE: ALL_LOST_AT_ONCE,
-            State.TOO_FEW_PERIODS: too_few_ages(model.name, 0, len(model.parameters)),
+            State.TOO_FEW_PERIODS: too_few_ages(len(model.parameters)),
         }[state]
 
 

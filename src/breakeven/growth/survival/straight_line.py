@@ -60,7 +60,7 @@ class StraightLine(SurvivalModel):
         seen = (at_risk > 0) & (at_risk > lost)
         share = np.cumsum(np.log1p(-lost[seen] / at_risk[seen]))
         if len(share) < len(self.parameters):
-            return too_few_ages(self.name, len(share), len(self.parameters))
+            return too_few_ages(len(self.parameters), len(share))
         steepness, level = np.polyfit(np.arange(len(share)), share, 1)
         estimate = np.clip(np.exp([level, steepness]), _NOTHING, 1 - _NOTHING)
         chances = estimate * (1 - estimate) * np.array([at_risk[0], at_risk[1:].sum()])
