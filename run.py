@@ -68,7 +68,8 @@ HELP = """\
 ./run demo                      build the demo books, print the account, write demo/report.html
                                 生成演示账簿，打印账目，写出 demo/report.html
 ./run test [PYTEST OPTIONS]     the fast tests · 快速测试
-./run test --slow               all tests but Spark's · 除 Spark 外的全部测试
+./run test --slow               all tests but those below · 除以下两类外的全部测试
+./run test --simulations        whether intervals hold what they promise · 区间是否名副其实（模拟）
 ./run test --spark              the tests on Spark (needs Java) · Spark 测试（需要 Java）
 ./run check                     format, lint, types, import contract · 格式、规范、类型、导入约定
 ./run bench [OPTIONS]           the benchmarks · 性能基准
@@ -122,12 +123,18 @@ def demo(arguments: list[str]) -> int:
     return become(BIN / "breakeven", "demo", "demo", *arguments)
 
 
+OWN = ("--slow", "--simulations", "--spark")
+"""Options of `test` that are not pytest's."""
+
+
 def test(arguments: list[str]) -> int:
     """Run the fast tests, or those asked for; every other argument goes to pytest."""
-    markers = "not slow and not spark"
+    markers = "not slow and not simulation and not spark"
     layers = ["runtime", "dev"]
     if "--slow" in arguments:
-        markers = "not spark"
+        markers = "not simulation and not spark"
+    if "--simulations" in arguments:
+        markers = "simulation"
     if "--spark" in arguments:
         if not (shutil.which("java") or os.environ.get("JAVA_HOME")):
             say(
@@ -141,7 +148,7 @@ def test(arguments: list[str]) -> int:
     if "--slow" in arguments:
         for name in ("focus", "litellm", "oracles"):
             ensure_beside(name)
-    passed_on = [argument for argument in arguments if argument not in ("--slow", "--spark")]
+    passed_on = [argument for argument in arguments if argument not in OWN]
     if markers != "spark" and "-n" not in passed_on:
         # Two workers, and a file's tests in one of them: they share what they set up.
         passed_on = ["-n", "2", "--dist", "loadfile", *passed_on]

@@ -227,7 +227,7 @@ def test_wrong_counts_are_mistakes(users, active):
         fit_activity(NAIVE, [[1.0]], [[1.0, 2.0]])
 
 
-@pytest.mark.slow
+@pytest.mark.simulation
 def test_intervals_at_twice_the_observed_age_hold_eight_of_ten():
     """Over companies of every world, each cohort at twice its age: no curve but the naive one far off."""
     held: dict[str, list[float]] = {curve.name: [] for curve in ACTIVITY_CURVES}

@@ -90,7 +90,7 @@ def test_cohorts_without_contracts_have_no_effect():
     assert np.isfinite(found.errors).all()
 
 
-@pytest.mark.slow
+@pytest.mark.simulation
 @pytest.mark.parametrize("deviation", [0.0, 0.3])
 def test_intervals_hold_eight_of_ten(deviation):
     """The average cohort's true curve, and a new cohort's, at twice the time watched."""

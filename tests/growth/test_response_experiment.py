@@ -89,7 +89,7 @@ def test_the_published_geo_experiment():
     assert isinstance(incremental_return(effect, spent), Interval)
 
 
-@pytest.mark.slow
+@pytest.mark.simulation
 @pytest.mark.parametrize("with_control", [True, False], ids=["geo", "switch off"])
 def test_bounds_hold_as_often_as_they_say(with_control):
     hits = 0

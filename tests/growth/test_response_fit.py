@@ -297,7 +297,7 @@ def test_no_outcome_is_a_refusal():
 # --- intervals mean what they say ------------------------------------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.simulation
 def test_eight_intervals_in_ten_hold_the_true_marginal_cost():
     hits: list[bool] = []
     for seed in range(100):

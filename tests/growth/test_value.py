@@ -338,7 +338,7 @@ def test_a_month_cannot_have_two_factors():
         UnitCostPath.parse(["2025-01=0.5", "2025-01=0.6"])
 
 
-@pytest.mark.slow
+@pytest.mark.simulation
 def test_intervals_hold_the_truth_about_as_often_as_they_promise():
     """The full run of 200 companies is in `benchmarks/growth_coverage.py`; 30 of them bound a blunder."""
     from benchmarks.growth_coverage import measure

@@ -86,7 +86,7 @@ def test_a_cohort_in_which_nobody_came_back_is_forecast_too():
         forecast_visits(model, common(model, cohorts), [], 90, np.random.default_rng(1))
 
 
-@pytest.mark.slow
+@pytest.mark.simulation
 @pytest.mark.parametrize("apart", [(0.0, 0.0), (0.3, 0.3)], ids=["alike", "apart"])
 def test_four_in_five_forecasts_hold_what_came(apart):
     model, truth = TRUTHS[0]

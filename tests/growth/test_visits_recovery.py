@@ -58,7 +58,7 @@ def test_simulated_customers_give_their_parameters_back(model, truth):
     assert np.abs(standard_scores(model, truth, seed=11)).max() < 3.5
 
 
-@pytest.mark.slow
+@pytest.mark.simulation
 def test_standard_errors_are_neither_too_small_nor_too_large():
     """Squares of standard scores are one on average, over models, truths and samples."""
     squares = np.concatenate(
