@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from breakeven.account.metrics import Missing
 from breakeven.growth.cells import Cells
@@ -96,3 +96,13 @@ def slope(parameters: Floats, scales: tuple[Scale, ...]) -> Floats:
         elif scale == "share":
             found[..., i] = parameters[..., i] * (1.0 - parameters[..., i])
     return found
+
+
+def split(parameters: ArrayLike) -> tuple[Floats, ...]:
+    """Each parameter on its own, ready to meet cells: (p,) gives arrays of (1,), (draw, p) of (draw, 1).
+
+    >>> [one.shape for one in split(np.ones((5, 4)))]
+    [(5, 1), (5, 1), (5, 1), (5, 1)]
+    """
+    found = np.asarray(parameters, dtype=float)
+    return tuple(found[..., n, None] for n in range(found.shape[-1]))

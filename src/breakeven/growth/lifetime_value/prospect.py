@@ -15,11 +15,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
+from breakeven.growth.activity.fit import ActivityFit
 from breakeven.growth.lifetime_value.money_rates import Rate, cohort_weights, fit_rate
 from breakeven.growth.lifetime_value.triangle import LINES, Triangle
 from breakeven.growth.lifetime_value.unit_cost_path import UnitCostPath
@@ -37,21 +37,6 @@ RATES: tuple[tuple[str, str], ...] = (
 )
 """What is drawn from what, in order."""
 _COSTS = ("serving_paying", "serving_free")
-
-
-class ActiveShares(Protocol):
-    """A fitted activity curve: what `growth.activity` fits and `growth.choosing` chooses."""
-
-    def forecast(
-        self,
-        exposed_users: ArrayLike,
-        returned: ArrayLike,
-        horizon: int,
-        draws: int,
-        random: np.random.Generator,
-    ) -> Floats:
-        """(draw, cohort, age): active shares, each cohort given its own history (NaN: not measured)."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -115,7 +100,7 @@ def month_weights(months: Sequence[date], draws: int, random: np.random.Generato
 def go_on(
     triangle: Triangle,
     constant: Triangle,
-    activity: ActiveShares,
+    activity: ActivityFit,
     rates: Mapping[str, Rate],
     *,
     horizon_months: int,

@@ -15,7 +15,6 @@ from breakeven.growth.activity.fit import ActivityFit, fit_activity
 from breakeven.growth.choosing.choice import Choice
 from breakeven.growth.lifetime_value.prospect import (
     RATES,
-    ActiveShares,
     Prospect,
     base_of,
     go_on,
@@ -154,7 +153,7 @@ def levels_of(triangle: Triangle, index: Mapping[date, Decimal | Missing]) -> li
     return levels
 
 
-def _curve(triangle: Triangle, choice: Choice) -> ActiveShares:
+def _curve(triangle: Triangle, choice: Choice) -> ActivityFit:
     """The chosen curve fitted to a channel of some size, or else everybody's."""
     common: ActivityFit = choice.best
     seen = triangle.is_measured[:, 1:].any(axis=1)

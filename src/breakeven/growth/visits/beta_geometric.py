@@ -21,9 +21,9 @@ from scipy.special import expit, hyp2f1
 
 from breakeven.account.metrics import Missing
 from breakeven.growth.cells import VISIT_COLUMNS, Cells
-from breakeven.growth.model import Floats, Scale
+from breakeven.growth.model import Floats, Scale, split
+from breakeven.growth.visits.any_moment import AnyMoment
 from breakeven.growth.visits.rising import Whole, by_value, log_rising, rising_slope
-from breakeven.growth.visits.suitability import check_visits, doubt_visits, refuse_visits
 
 _POLE = 1e-6
 """So near to a value where a formula is 0/0, the mean of its values on both sides is taken."""
@@ -47,13 +47,13 @@ _EDGES = {
 
 
 @dataclass(frozen=True)
-class BetaGeometric:
+class BetaGeometric(AnyMoment):
     """Visits that end by chance after a visit. Cells count periods of the books (days); parameters are in
     periods of `days_per_period` of them, so 7 gives weekly parameters. Every time passed in is in the
     cells' periods. Parameters are (p,) for one answer, or (draw, p) for one of each draw.
     """
 
-    days_per_period: float = 1.0
+    edges: ClassVar[Mapping[tuple[str, bool], Missing]] = _EDGES
     name: ClassVar[str]
     first_chances: ClassVar[int]
     """How many chances to stop come with the first visit."""
@@ -62,19 +62,6 @@ class BetaGeometric:
     def parameters(self) -> Mapping[str, Scale]:
         """Rate: gamma with shape r and rate alpha. Chance to stop: beta with a and b."""
         return {"r": "positive", "alpha": "positive", "a": "positive", "b": "positive"}
-
-    def refusal(self, cells: Cells) -> Missing | None:
-        """Nobody watched, nobody back, or fewer customers than parameters."""
-        check_visits(cells)
-        return refuse_visits(cells, len(self.parameters))
-
-    def notes(self, cells: Cells) -> tuple[Missing, ...]:
-        """Doubts that remain when the model fits."""
-        return doubt_visits(cells)
-
-    def edge(self, parameter: str, *, is_high: bool) -> Missing | None:
-        """What it means when a parameter has no finite best value."""
-        return _EDGES.get((parameter, is_high))
 
     def starts(self, cells: Cells) -> list[Floats]:
         """From the mean rate of visits, with few and with many who leave."""
@@ -116,7 +103,7 @@ class BetaGeometric:
 
     def alive(self, parameters: Floats, cells: Cells) -> Floats:
         """The probability that a customer of each cell is still one at the end of watching."""
-        r, alpha, a, b = _split(parameters)
+        r, alpha, a, b = split(parameters)
         repeats, recency, age = cells.rows.T / np.array(
             [[1.0], [self.days_per_period], [self.days_per_period]]
         )
@@ -125,7 +112,7 @@ class BetaGeometric:
 
     def expected_repeats(self, parameters: Floats, ages: ArrayLike) -> Floats:
         """Repeat visits that a new customer will have made at each age, counted from the first visit."""
-        r, alpha, a, b = _split(parameters)
+        r, alpha, a, b = split(parameters)
         times = np.asarray(ages, dtype=float) / self.days_per_period
         begun = (b / (a + b)) ** self.first_chances
         return begun * _repeats_from_here(r, alpha, a, b + self.first_chances, times)
@@ -185,17 +172,12 @@ class BetaGeometric:
 
     def _from_here(self, parameters: Floats, cells: Cells) -> tuple[Floats, Floats, Floats, Floats]:
         """The parameters of a customer of each cell who is still there."""
-        r, alpha, a, b = _split(parameters)
+        r, alpha, a, b = split(parameters)
         repeats, _, age = cells.rows.T
         return r + repeats, alpha + age / self.days_per_period, a, b + repeats + self.first_chances
 
     def _periods(self, time: float) -> Floats:
         return np.asarray(time / self.days_per_period)
-
-
-def _split(parameters: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-    found = np.asarray(parameters, dtype=float)
-    return found[..., 0, None], found[..., 1, None], found[..., 2, None], found[..., 3, None]
 
 
 def _still_there(r: Floats, alpha: Floats, a: Floats, b: Floats, time: Floats) -> Floats:

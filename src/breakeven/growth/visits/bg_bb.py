@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike
 
 from breakeven.account.metrics import Missing
 from breakeven.growth.cells import VISIT_COLUMNS, Cells
-from breakeven.growth.model import Floats, Scale
+from breakeven.growth.model import Floats, Scale, split
 from breakeven.growth.visits.rising import Whole, log_rising, rising_slope
 from breakeven.growth.visits.suitability import check_visits, refuse_visits
 
@@ -121,7 +121,7 @@ class BgBb:
 
     def expected_repeats(self, parameters: Floats, ages: ArrayLike) -> Floats:
         """Repeat visits that a new customer will have made after each number of opportunities."""
-        alpha, beta, gamma, delta = _split(parameters)
+        alpha, beta, gamma, delta = split(parameters)
         times = np.asarray(ages, dtype=np.int64)
         stays = _stays(gamma, delta, int(times.max(initial=0)))
         sums = np.concatenate([np.zeros((*stays.shape[:-1], 1)), np.cumsum(stays, axis=-1)], axis=-1)
@@ -167,7 +167,7 @@ class BgBb:
 
     def _from_here(self, parameters: Floats, cells: Cells) -> tuple[Floats, Floats, Floats, Floats]:
         """The parameters of a customer of each cell who is still there."""
-        alpha, beta, gamma, delta = _split(parameters)
+        alpha, beta, gamma, delta = split(parameters)
         repeats, _, chances = cells.rows.T
         return alpha + repeats, beta + (chances - repeats), gamma + np.zeros(len(repeats)), delta + chances
 
@@ -221,11 +221,6 @@ class _Parts:
         """Logarithms of the sums of terms: from a cell's last visit on, and from its last opportunity on."""
         tails: Floats = np.logaddexp.accumulate(terms[:, ::-1], axis=1)[:, ::-1]
         return tails[self.kind, self.recency], tails[self.kind, self.chances]
-
-
-def _split(parameters: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-    found = np.asarray(parameters, dtype=float)
-    return found[..., 0, None], found[..., 1, None], found[..., 2, None], found[..., 3, None]
 
 
 def _stays(gamma: Floats, delta: Floats, most: int) -> Floats:

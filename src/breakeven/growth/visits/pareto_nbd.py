@@ -21,10 +21,10 @@ from numpy.typing import ArrayLike
 
 from breakeven.account.metrics import Missing
 from breakeven.growth.cells import VISIT_COLUMNS, Cells
-from breakeven.growth.model import Floats, Scale
+from breakeven.growth.model import Floats, Scale, split
+from breakeven.growth.visits.any_moment import AnyMoment
 from breakeven.growth.visits.leaving import NODES, WEIGHTS, over_leaving, until_leaving
 from breakeven.growth.visits.rising import Whole, log_rising, rising_slope
-from breakeven.growth.visits.suitability import check_visits, doubt_visits, refuse_visits
 
 _EDGES = {
     ("s", False): Missing("hardly anybody leaves, as far as seen", "就已有数据看，几乎没有客户流失"),
@@ -51,7 +51,7 @@ _EDGES = {
 
 
 @dataclass(frozen=True)
-class ParetoNbd:
+class ParetoNbd(AnyMoment):
     """Visits that end at any moment. Cells count periods of the books (days); parameters are in periods of
     `days_per_period` of them. Every time passed in is in the cells' periods. Parameters are (p,) for one
     answer, or (draw, p) for one of each draw.
@@ -61,26 +61,13 @@ class ParetoNbd:
     [0.088, 0.858]
     """
 
-    days_per_period: float = 1.0
+    edges: ClassVar[Mapping[tuple[str, bool], Missing]] = _EDGES
     name: ClassVar[str] = "Pareto/NBD"
 
     @property
     def parameters(self) -> Mapping[str, Scale]:
         """Rate of visits: gamma with shape r and rate alpha. Rate of leaving: gamma with s and beta."""
         return {"r": "positive", "alpha": "positive", "s": "positive", "beta": "positive"}
-
-    def refusal(self, cells: Cells) -> Missing | None:
-        """Nobody watched, nobody back, or fewer customers than parameters."""
-        check_visits(cells)
-        return refuse_visits(cells, len(self.parameters))
-
-    def notes(self, cells: Cells) -> tuple[Missing, ...]:
-        """Doubts that remain when the model fits."""
-        return doubt_visits(cells)
-
-    def edge(self, parameter: str, *, is_high: bool) -> Missing | None:
-        """What it means when a parameter has no finite best value."""
-        return _EDGES.get((parameter, is_high))
 
     def starts(self, cells: Cells) -> list[Floats]:
         """From the mean rate of visits and the mean time watched, with few and with many who leave."""
@@ -126,7 +113,7 @@ class ParetoNbd:
 
     def expected_repeats(self, parameters: Floats, ages: ArrayLike) -> Floats:
         """Repeat visits that a new customer will have made at each age, counted from the first visit."""
-        r, alpha, s, beta = _split(parameters)
+        r, alpha, s, beta = split(parameters)
         return r / alpha * _mean_stay(s, beta, np.asarray(ages, dtype=float) / self.days_per_period)
 
     def conditional_repeats(self, parameters: Floats, cells: Cells, horizon: float) -> Floats:
@@ -182,15 +169,10 @@ class ParetoNbd:
 
     def _from_here(self, parameters: Floats, cells: Cells) -> tuple[Floats, Floats, Floats, Floats]:
         """The parameters of a customer of each cell who is still there."""
-        r, alpha, s, beta = _split(parameters)
+        r, alpha, s, beta = split(parameters)
         until = cells["age"] / self.days_per_period
         shape = r + cells["repeats"]
         return shape, alpha + until, np.broadcast_to(s, shape.shape), beta + until
-
-
-def _split(parameters: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-    found = np.asarray(parameters, dtype=float)
-    return found[..., 0, None], found[..., 1, None], found[..., 2, None], found[..., 3, None]
 
 
 def _mean_stay(s: Floats, beta: Floats, horizon: Floats) -> Floats:
