@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
-from breakeven.cli.bilingual import command, option
+from breakeven.cli.bilingual import command
+from breakeven.cli.growth_options import dimension_option
 from breakeven.cli.options import ViewOptions, books_argument, view_options
 from breakeven.cli.views import allow_filters, run_view
 
@@ -23,14 +22,7 @@ if TYPE_CHECKING:
     zh="按渠道、计划或达人的支出、用户与获客成本。",
 )
 @books_argument()
-@option(
-    "--by",
-    "dimension",
-    type=click.Choice(["channel", "campaign", "creator"]),
-    default="channel",
-    en="What a row is.",
-    zh="按什么分行。",
-)
+@dimension_option
 @view_options
 def channels(books: Path, dimension: Dimension, options: ViewOptions) -> None:
     """Show the channels."""

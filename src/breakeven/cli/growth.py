@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from breakeven.cli.bilingual import BilingualGroup, command, language_in, option
+from breakeven.cli.growth_options import dimension_option
 from breakeven.cli.options import ViewOptions, books_argument, view_options
 from breakeven.cli.views import allow_filters, known_names, run_view
 
@@ -25,14 +26,7 @@ if TYPE_CHECKING:
     zh="获客花费：按渠道与类别的支出，以及综合、投放与边际获客成本。\n各行之和等于损益表的获客支出。",
 )
 @books_argument()
-@option(
-    "--by",
-    "dimension",
-    type=click.Choice(["channel", "campaign", "creator"]),
-    default="channel",
-    en="What a row is.",
-    zh="按什么分行。",
-)
+@dimension_option
 @option(
     "--kind",
     type=click.Choice(["split", "sum"]),

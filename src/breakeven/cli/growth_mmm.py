@@ -8,6 +8,7 @@ from typing import Literal
 import click
 
 from breakeven.cli.bilingual import command, option
+from breakeven.cli.growth_options import grain_option
 from breakeven.cli.options import Output, ViewOptions, books_argument, output_options, view_options
 from breakeven.cli.output import emit
 from breakeven.cli.views import account_of, allow_filters
@@ -34,12 +35,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
     en="The CSV to write; the JSON takes its name with .json.",
     zh="要写入的 CSV；JSON 取同名并以 .json 结尾。",
 )
-@option(
-    "--grain",
-    type=click.Choice(["week", "month"]),
-    en="Weeks or months; weeks unless there are fewer than 20.",
-    zh="按周或按月；默认按周，不足 20 周时按月。",
-)
+@grain_option
 @option(
     "--saturation",
     type=click.Choice(["hill", "logistic", "michaelis_menten", "tanh"]),

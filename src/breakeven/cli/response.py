@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from breakeven.cli.bilingual import command, option
+from breakeven.cli.growth_options import grain_option
 from breakeven.cli.options import ViewOptions, books_argument, view_options
 from breakeven.cli.views import allow_filters, known_names, run_view
 from breakeven.errors import UsageError
@@ -28,12 +29,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
     zh="BOOKS 各渠道加投带来什么：平均与边际获客成本及其区间；数据无法说明时，给出可以判定的实验。",
 )
 @books_argument()
-@option(
-    "--grain",
-    type=click.Choice(["week", "month"]),
-    en="Weeks or months; weeks unless there are fewer than 20.",
-    zh="按周或按月；默认按周，不足 20 周时按月。",
-)
+@grain_option
 @option(
     "--experiments",
     type=_FILE,
