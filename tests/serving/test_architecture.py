@@ -1,0 +1,194 @@
+"""Sizes of the models that ship: against what their makers publish, and against hand calculation."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from breakeven.serving.architecture import Architecture, architecture, architectures
+
+GB = 1e9
+POINTS = Path(__file__).parents[3] / "shared" / "data" / "serving" / "measured_serving_points.csv.gz"
+LESS_THAN_PUBLISHED = {"kimi-k2": 0.014, "kimi-k2.5": 0.014}
+"""Models whose published total differs from what config.json gives by more than 1 %, with the difference."""
+LOOSELY_PUBLISHED = {
+    "deepseek-v3.2": 0.015,
+    "glm-4.5": 0.03,
+    "glm-4.5-air": 0.07,
+    "glm-4.6": 0.03,
+    "glm-5": 0.025,
+    "minimax-m2": 0.045,
+    "minimax-m2.5": 0.045,
+}
+"""Active parameters rounded by their makers to a whole number of billions, or less finely."""
+NAMES = [model.name for model in architectures()]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_total_parameters_are_the_published_ones_within_one_percent(name: str) -> None:
+    model = architecture(name)
+    assert model.published is not None
+    assert model.total_parameters == pytest.approx(
+        model.published.total_parameters, rel=LESS_THAN_PUBLISHED.get(name, 0.01)
+    )
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if architecture(name).experts])
+def test_active_parameters_are_the_published_ones(name: str) -> None:
+    """Makers count the embedding or not, and round; either count must give the published figure."""
+    model = architecture(name)
+    assert model.published is not None
+    published = model.published.active_parameters
+    assert published is not None
+    ours = (model.active_parameters, model.active_parameters + model.parameters_by_part["embedding"])
+    nearest = min(abs(one - published) for one in ours)
+    assert nearest <= LOOSELY_PUBLISHED.get(name, 0.021) * published
+
+
+def test_gpt_oss_by_part_is_the_table_of_its_model_card() -> None:
+    """arXiv 2508.10925, table 1: MLP 114.71 B, attention 0.96 B, embedding and head 1.16 B."""
+    parts = architecture("gpt-oss-120b").parameters_by_part
+    experts = parts["routed_experts"] + parts["router"]
+    assert round(experts / GB, 2) == 114.71
+    assert round((parts["attention"] + parts["norms"]) / GB, 2) == 0.96
+    assert round((parts["embedding"] + parts["head"]) / GB, 2) == 1.16
+    assert round(architecture("gpt-oss-120b").active_parameters / GB, 2) == 5.13
+    assert round(architecture("gpt-oss-20b").active_parameters / GB, 2) == 3.61
+
+
+def test_llama_3_1_counts_every_weight_of_its_checkpoint() -> None:
+    assert architecture("llama-3.1-8b").total_parameters == 8_030_261_248
+    assert architecture("llama-3.1-70b").total_parameters == 70_553_706_496
+
+
+@pytest.mark.parametrize(
+    ("name", "kibibytes"),
+    [
+        ("llama-3.1-70b", 320),
+        ("qwen3-32b", 256),
+        ("minimax-m2.5", 248),
+        ("qwen3-235b-a22b", 188),
+        ("deepseek-v3", 68.625),
+        ("kimi-k2.5", 68.625),
+        ("gpt-oss-120b", 36),
+        ("qwen3.5-397b-a17b", 30),
+    ],
+)
+def test_kv_bytes_per_token(name: str, kibibytes: float) -> None:
+    assert architecture(name).kv_bytes_per_token("bf16") == kibibytes * 1024
+
+
+@pytest.mark.parametrize(
+    ("name", "gigabytes"),
+    [
+        ("llama-3.1-70b", 410),
+        ("qwen3-32b", 327 * 1.0),
+        ("minimax-m2.5", 317),
+        ("qwen3-235b-a22b", 241),
+        ("deepseek-v3", 88),
+        ("gpt-oss-120b", 46),
+        ("qwen3.5-397b-a17b", 38),
+    ],
+)
+def test_kv_of_two_million_chinese_characters(name: str, gigabytes: float) -> None:
+    """About 1.25 M tokens; the fixed state of Qwen3.5 comes on top of what grows."""
+    model = architecture(name)
+    assert model.kv_bytes_per_token("bf16") * 1.25e6 / GB == pytest.approx(gigabytes, rel=0.005, abs=0.6)
+    assert float(model.kv_bytes(1.25e6)) / GB == pytest.approx(gigabytes, rel=0.01, abs=0.7)
+
+
+def test_published_checkpoints_weigh_what_they_weigh() -> None:
+    """gpt-oss: 60.8 and 12.8 GiB by its model card; Kimi-K2.5: files of 595 GB on huggingface.co."""
+    assert architecture("gpt-oss-120b").weight_bytes() / 2**30 == pytest.approx(60.8, rel=0.005)
+    assert architecture("gpt-oss-20b").weight_bytes() / 2**30 == pytest.approx(12.8, rel=0.005)
+    assert architecture("kimi-k2.5").weight_bytes() / GB == pytest.approx(595, rel=0.01)
+
+
+def test_attention_stays_bf16_in_the_experts_only_checkpoints() -> None:
+    model = architecture("kimi-k2.5")
+    assert model.native_precision == "int4"
+    stored = model.weight_bytes_by_part()
+    assert stored["attention"] == 2 * model.parameters_by_part["attention"]
+    assert stored["routed_experts"] == 0.5625 * model.parameters_by_part["routed_experts"]
+
+
+def test_flops_of_a_decoded_token_by_hand() -> None:
+    """Llama 70B: 4 L h d s. DeepSeek-V3, absorbed: 2 L h (2 x 512 + 64) s."""
+    assert architecture("llama-3.1-70b").decode_attention_flops(1_000) == 4 * 80 * 64 * 128 * 1_000
+    assert architecture("deepseek-v3").decode_attention_flops(1_000) == 2 * 61 * 128 * 1_088 * 1_000
+
+
+def test_sparse_attention_looks_at_2048_tokens_and_indexes_all() -> None:
+    model, context = architecture("deepseek-v3.2"), 100_000
+    indexing = 2 * 64 * 128 * context
+    assert model.decode_attention_flops(context) == 61 * (indexing + 2 * 128 * 1_088 * 2_048)
+    assert model.kv_bytes_read(context) == 61 * (132 * context + 2_048 * 576 * 2)
+    assert model.kv_bytes(context) == 61 * context * (576 * 2 + 132)
+
+
+def test_prefill_counts_each_pair_once() -> None:
+    model = architecture("deepseek-v3")
+    assert model.prefill_attention_flops(4_000) == 2 * 61 * 128 * 320 * (4_000**2 / 2)
+    assert model.prefill_attention_flops(4_000, 1_000) == 2 * 61 * 128 * 320 * (4_000 * (1_000 + 2_000))
+
+
+def test_windows_hold_and_read_no_more_than_they_see() -> None:
+    model = architecture("gpt-oss-120b")
+    per_layer = 2 * 8 * 64 * 2
+    assert model.kv_bytes(100) == 36 * 100 * per_layer
+    assert model.kv_bytes(10_000) == 18 * (10_000 + 128) * per_layer
+
+
+def test_openelm_layers_differ() -> None:
+    """270M: 12 query heads and a network of 768 in its first layer, 20 and 5,120 in its last."""
+    model = architecture("openelm-270m")
+    attention = {layer.attention.heads for layer in model.stack if layer.attention is not None}
+    assert attention == {12, 16, 20}
+    assert model.layers == 16
+    assert model.kv_bytes_per_token("bf16") == 2 * 64 * 2 * (5 * 3 + 7 * 4 + 4 * 5)
+
+
+def test_predicting_layers_are_not_counted() -> None:
+    """DeepSeek-V3's checkpoint holds 685 B with its one MTP layer; the model itself is 671 B."""
+    assert round(architecture("deepseek-v3").total_parameters / GB) == 671
+
+
+def test_methods_take_arrays() -> None:
+    model = architecture("qwen3.5-397b-a17b")
+    contexts = np.array([[1_000.0, 2_000.0, 4_000.0]])
+    for found in (
+        model.kv_bytes(contexts),
+        model.kv_bytes_read(contexts),
+        model.decode_attention_flops(contexts),
+    ):
+        assert found.shape == (1, 3)
+    assert model.prefill_attention_flops(contexts, 0.0).shape == (1, 3)
+    assert model.touched_weight_bytes(contexts).shape == (1, 3)
+    one_by_one = [float(model.kv_bytes(context)) for context in contexts[0]]
+    assert model.kv_bytes(contexts)[0].tolist() == one_by_one
+
+
+@pytest.mark.shared_data
+@pytest.mark.skipif(not POINTS.exists(), reason="the data lie beside the project, not in it")
+def test_every_model_of_the_measured_points_is_known() -> None:
+    with gzip.open(POINTS, "rt") as file:
+        names = {row["model_path"] for row in csv.DictReader(file)}
+    assert {architecture(name).name for name in names} >= {"deepseek-v3", "glm-5", "kimi-k2.5"}
+
+
+def test_names_do_not_clash() -> None:
+    names = [name.lower() for model in architectures() for name in (model.name, *model.aliases)]
+    assert len(names) == len(set(names))
+
+
+def test_every_model_says_where_it_is_from() -> None:
+    for model in architectures():
+        assert isinstance(model, Architecture)
+        assert model.source
+        assert model.as_of >= "2026"
+        assert model.published is not None
+        assert model.published.source
