@@ -11,7 +11,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import accounts, close, collect, growth, imports, machine, pricing, reconcile, sources, starts
+from benchmarks import (
+    accounts,
+    close,
+    collect,
+    growth,
+    imports,
+    machine,
+    pricing,
+    reconcile,
+    serving,
+    sources,
+    starts,
+)
 from benchmarks.bench import Bench
 from benchmarks.lines import GROUPS, Figure
 from benchmarks.page import Results, page, summary
@@ -32,8 +44,9 @@ _RUN: dict[str, Callable[[Bench], tuple[list[Figure], dict[str, Any]]]] = {
     "close": close.run,
     "collect": collect.run,
     "growth": growth.run,
+    "serving": serving.run,
 }
-_WITHOUT_COMPANY = {"sources", "collect", "growth"}
+_WITHOUT_COMPANY = {"sources", "collect", "growth", "serving"}
 """Groups that make what they measure themselves: little, and not kept."""
 
 

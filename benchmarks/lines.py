@@ -8,7 +8,7 @@ from typing import Literal
 
 from breakeven.report.view_model import Label
 
-Unit = Literal["rows/s", "events/s", "GiB", "share", "ratio", "s", "ms"]
+Unit = Literal["rows/s", "events/s", "GiB", "share", "ratio", "number", "s", "ms", "µs"]
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,8 @@ def figure(value: float, unit: Unit) -> str:
         "events/s": lambda number: f"{number:,.0f} events/s",
         "s": lambda number: f"{number:.2f} s",
         "ms": lambda number: f"{number:.0f} ms",
+        "µs": lambda number: f"{number:.1f} µs",
+        "number": lambda number: f"{number:.2f}",
     }
     return write[unit](value)
 
@@ -198,6 +200,68 @@ LINES: dict[str, Line] = {
         Line(
             "growth_year_twelve", "growth",
             Label("survival in year 12 from four years, off by", "由四年推第 12 年留存，误差"), "share", 0.03,
+        ),
+        Line(
+            "serving_day", "serving",
+            Label("a published day: nodes implied by throughput", "公布的一天：由吞吐推出的节点数，误差"),
+            "share", 0.001,
+        ),
+        Line(
+            "serving_day_predicted", "serving",
+            Label(
+                "the same day from architecture and traffic alone, nodes off by",
+                "同一天仅由架构与流量预测，节点数误差",
+            ),
+            "share", 0.25,
+        ),
+        Line(
+            "serving_held_out_median", "serving",
+            Label("deployments held out: median error of throughput", "留出的部署：吞吐误差中位数"),
+            "share", 0.15,
+        ),
+        Line(
+            "serving_held_out_mean", "serving",
+            Label("the same, mean error", "同上，平均误差"), "share", 0.20,
+        ),
+        Line(
+            "serving_held_out_within", "serving",
+            Label("the same, within 20 %", "同上，误差在 20 % 以内的比例"), "share", 0.65, faster=True,
+        ),
+        Line(
+            "serving_new_model", "serving",
+            Label("models held out: median error", "留出的模型：误差中位数"), "share", 0.20,
+        ),
+        Line(
+            "serving_three_points", "serving",
+            Label("the same after three measured points each", "同上，各用三个实测点校准之后"), "share", 0.12,
+        ),
+        Line(
+            "serving_coverage", "serving",
+            Label("80 % intervals of held-out throughput, off by", "留出吞吐的 80 % 区间偏差"), "share", 0.05,
+        ),
+        Line(
+            "serving_ranking", "serving",
+            Label("ranking of GPUs for a model and shape, held out, Kendall τ", "留出时显卡排序的 Kendall τ"),
+            "number", 0.85, faster=True,
+        ),
+        Line(
+            "serving_infersim", "serving",
+            Label("InferSim's six measured rates: the worst is off by", "InferSim 的六个实测值：最大误差"),
+            "share", 0.20,
+        ),
+        Line(
+            "serving_configuration", "serving",
+            Label("one configuration of many", "单个配置（批量计算时）"), "µs", 50,
+        ),
+        Line("serving_sweep", "serving", Label("100,000 configurations", "100,000 个配置"), "s", 3),
+        Line(
+            "serving_cache", "serving",
+            Label("ten cache capacities over 12,031 requests", "12,031 个请求、十种缓存容量"), "s", 1,
+        ),
+        Line(
+            "serving_fleet", "serving",
+            Label("a month's hourly fleet and margin, three models", "三个模型一个月的逐时机群与毛利"),
+            "s", 0.5,
         ),
     )
 }  # fmt: skip
