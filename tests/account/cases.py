@@ -4,6 +4,7 @@ Every scalar is read as text, so that an amount stays the digits somebody wrote.
 
 - `rows`: per table, a list of rows or a small CSV table (spaces around cells do not count). Everything in a
   case is imported as it stands; a row without `source_id` gets one.
+- `class_costs`: what a token takes, as a list of entries: GPU-seconds by class as text, no interval.
 - `covers`: per table, the days its file covers, where that is more than its first to its last row.
 - `expect`: per period, metrics. `12.50` is that amount; a ratio is compared at the decimals that are written;
   `no value: words` says that there is none, and words of the reason.
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import csv
 import io
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -22,12 +24,25 @@ import yaml
 from breakeven.account.account import Account, open_account
 from breakeven.account.catalogue import METRICS, MONEY
 from breakeven.account.metrics import Amount, Missing
+from breakeven.ledger.class_costs import ClassCostEntry, GpuSeconds, record_class_cost
 from breakeven.periods import ONE_DAY, Period
 
 from .bookkeeping import book, new_books, write_card
 
 FOLDER = Path(__file__).parents[1] / "cases"
-KEYS = {"title", "books", "period", "currency", "cards", "fx", "rows", "covers", "expect", "why"}
+KEYS = {
+    "title",
+    "books",
+    "period",
+    "currency",
+    "cards",
+    "fx",
+    "class_costs",
+    "rows",
+    "covers",
+    "expect",
+    "why",
+}
 NO_VALUE = "no value: "
 
 
@@ -50,12 +65,24 @@ def open_case(case: dict[str, Any], folder: Path) -> Account:
         (books.folder / "fx.csv").write_text(
             "".join(",".join(row) + "\n" for row in _cells(case["fx"])), "utf-8"
         )
+    for entry in case.get("class_costs", ()):
+        record_class_cost(books.folder, _class_cost(entry))
     covers = {table: Period.parse(text) for table, text in case.get("covers", {}).items()}
     for table, rows in case["rows"].items():
         period = covers.pop(table, None)
         book(books, table, _rows(rows), covers=(period.first, period.end - ONE_DAY) if period else None)
     assert not covers, f"covers without rows: {set(covers)}"
     return open_account(books, period=Period.parse(case["period"]), currency=case.get("currency"))
+
+
+def _class_cost(said: dict[str, Any]) -> ClassCostEntry:
+    seconds = {name: GpuSeconds.exact(text) for name, text in said["seconds"].items()}
+    shares = {name: Decimal(said[name]) for name in ("prefill_derate", "decode_derate") if name in said}
+    texts = {name: said[name] for name in ("provider", "model", "pool", "gpu", "source") if name in said}
+    known_at = datetime.fromisoformat(said["known_at"]).replace(tzinfo=UTC)
+    return ClassCostEntry(
+        known_at, date.fromisoformat(said["valid_from"]), seconds=seconds, **texts, **shares
+    )
 
 
 def _rows(rows: str | list[dict[str, str]]) -> list[dict[str, str]]:

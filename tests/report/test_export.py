@@ -49,9 +49,9 @@ def export(capsys):
     [
         ("a.xlsx", "xlsx", 8, "sheets"),
         ("a.beancount", "beancount", 1, "transactions"),
-        ("a.csv", "csv", 29, "rows"),
-        ("a.parquet", "parquet", 29, "rows"),
-        ("a.arrow", "arrow", 29, "rows"),
+        ("a.csv", "csv", 30, "rows"),
+        ("a.parquet", "parquet", 30, "rows"),
+        ("a.arrow", "arrow", 30, "rows"),
     ],
 )
 def test_the_name_of_the_file_says_the_format(export, day, tmp_path, name, form, count, unit):

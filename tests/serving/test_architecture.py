@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from breakeven.serving.architecture import Architecture, architecture, architectures
+from breakeven.serving.architecture import Architecture, architecture, architectures, from_hugging_face
 
 GB = 1e9
 POINTS = Path(__file__).parents[3] / "shared" / "data" / "serving" / "measured_serving_points.csv.gz"
@@ -192,3 +192,120 @@ def test_every_model_says_where_it_is_from() -> None:
         assert model.as_of >= "2026"
         assert model.published is not None
         assert model.published.source
+
+
+LLAMA_4 = {
+    "model_type": "llama4",
+    "text_config": {
+        "model_type": "llama4_text",
+        "attention_chunk_size": 8192,
+        "head_dim": 128,
+        "hidden_size": 5120,
+        "interleave_moe_layer_step": 2,
+        "intermediate_size": 8192,
+        "intermediate_size_mlp": 16384,
+        "num_attention_heads": 40,
+        "num_experts_per_tok": 1,
+        "num_hidden_layers": 48,
+        "num_key_value_heads": 8,
+        "num_local_experts": 128,
+        "vocab_size": 202048,
+    },
+}
+MIMO_V2 = {
+    "model_type": "mimo_v2_flash",
+    "num_hidden_layers": 48,
+    "hidden_size": 4096,
+    "num_attention_heads": 64,
+    "num_key_value_heads": 4,
+    "head_dim": 192,
+    "v_head_dim": 128,
+    "intermediate_size": 16384,
+    "vocab_size": 152576,
+    "sliding_window": 128,
+    "swa_num_attention_heads": 64,
+    "swa_num_key_value_heads": 8,
+    "swa_head_dim": 192,
+    "swa_v_head_dim": 128,
+    "hybrid_layer_pattern": [0, *([1, 1, 1, 1, 0] + [1, 1, 1, 1, 1, 0] * 7)],
+    "moe_layer_freq": [0] + [1] * 47,
+    "moe_intermediate_size": 2048,
+    "n_routed_experts": 256,
+    "num_experts_per_tok": 8,
+}
+NEMOTRON_3 = {
+    "model_type": "nemotron_h",
+    "conv_kernel": 4,
+    "head_dim": 128,
+    "hidden_size": 4096,
+    "hybrid_override_pattern": "MEMEMEM*" + "EMEMEMEM*" * 2 + "EMEMEMEMEM*" * 4 + "EMEMEMEM*EMEMEMEME",
+    "intermediate_size": 2688,
+    "mamba_head_dim": 64,
+    "mamba_num_heads": 128,
+    "moe_intermediate_size": 2688,
+    "moe_latent_size": 1024,
+    "moe_shared_expert_intermediate_size": 5376,
+    "n_groups": 8,
+    "n_routed_experts": 512,
+    "n_shared_experts": 1,
+    "num_attention_heads": 32,
+    "num_experts_per_tok": 22,
+    "num_hidden_layers": 88,
+    "num_key_value_heads": 2,
+    "ssm_state_size": 128,
+    "vocab_size": 131072,
+}
+GEMMA_4 = {
+    "model_type": "gemma4",
+    "text_config": {
+        "model_type": "gemma4_text",
+        "attention_k_eq_v": True,
+        "enable_moe_block": True,
+        "global_head_dim": 512,
+        "head_dim": 256,
+        "hidden_size": 2816,
+        "intermediate_size": 2112,
+        "layer_types": (["sliding_attention"] * 5 + ["full_attention"]) * 5,
+        "moe_intermediate_size": 704,
+        "num_attention_heads": 16,
+        "num_experts": 128,
+        "num_global_key_value_heads": 2,
+        "num_hidden_layers": 30,
+        "num_key_value_heads": 8,
+        "sliding_window": 1024,
+        "top_k_experts": 8,
+        "vocab_size": 262144,
+    },
+}
+MIXTRAL = {
+    "model_type": "mixtral",
+    "hidden_size": 4096,
+    "intermediate_size": 14336,
+    "num_attention_heads": 32,
+    "num_experts_per_tok": 2,
+    "num_hidden_layers": 32,
+    "num_key_value_heads": 8,
+    "num_local_experts": 8,
+    "vocab_size": 32000,
+}
+
+
+@pytest.mark.parametrize(
+    ("config", "total", "active", "kinds"),
+    [
+        (LLAMA_4, 400e9, 17e9, {"window": 36, "full": 12}),  # Maverick: its model card
+        (MIMO_V2, 309e9, 15e9, {"full": 9, "window": 39}),  # Flash: its model card
+        (NEMOTRON_3, 120.6e9, 12.7e9, {"linear": 40, "full": 8}),  # Super: its technical report
+        (GEMMA_4, 25.2e9, 3.8e9, {"window": 25, "full": 5}),  # 26B-A4B: its model card
+        (MIXTRAL, 46.7e9, 12.9e9, {"full": 32}),  # 8x7B: arXiv 2401.04088
+    ],
+    ids=["llama-4-maverick", "mimo-v2-flash", "nemotron-3-super", "gemma-4-26b-a4b", "mixtral-8x7b"],
+)
+def test_families_that_do_not_ship(
+    config: dict[str, object], total: float, active: float, kinds: dict[str, int]
+) -> None:
+    model = from_hugging_face(config)
+    assert model.total_parameters == pytest.approx(total, rel=0.01)
+    ours = (model.active_parameters, model.active_parameters + model.parameters_by_part["embedding"])
+    assert min(abs(one - active) for one in ours) <= 0.015 * active
+    assert dict(model.layers_by_attention) == kinds

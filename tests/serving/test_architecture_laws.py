@@ -127,7 +127,7 @@ def test_cache_shrinks_with_kv_heads_and_arithmetic_does_not(config: dict[str, o
 def test_a_prompt_in_two_chunks_is_the_prompt(
     model: Architecture, cached: int, first: int, second: int
 ) -> None:
-    """True of every kind that has one way to calculate; sparse attention chooses the cheaper for each chunk."""
+    """True of all kinds with one way to calculate; sparse attention chooses the cheaper for each chunk."""
     whole = float(model.prefill_attention_flops(first + second, cached))
     chunks = float(
         model.prefill_attention_flops(first, cached) + model.prefill_attention_flops(second, cached + first)

@@ -182,7 +182,7 @@ def test_weights_instead_of_a_config(tmp_path: Path) -> None:
         file.truncate(30_000_000)
     with pytest.raises(InputError, match="too large"):
         read_architecture(path)
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="there is no such file"):
         read_architecture(tmp_path / "absent.json")
 
 
@@ -281,3 +281,10 @@ def test_any_text_gives_a_model_or_a_refusal(text: str) -> None:
         from_text(text, "any")
     except BreakevenError as refused:
         assert refused.what  # noqa: PT017
+
+
+@pytest.mark.parametrize("field", ["sparse_attention_config", "compress_ratios", "block_configs"])
+def test_what_would_be_miscounted_is_refused(field: str) -> None:
+    with pytest.raises(InputError, match=f"{field} changes the layers") as refused:
+        from_hugging_face(DENSE | {field: [{"a": 1}]})
+    assert chinese(refused.value.what) != refused.value.what

@@ -15,6 +15,7 @@ from breakeven.serving.prefix_cache.economics import (
     CacheTerms,
     Saving,
     best_size,
+    best_time_to_live,
     capacities_around,
 )
 from breakeven.serving.prefix_cache.fetch_bandwidth import least_bandwidth, least_bandwidth_by_peak
@@ -90,8 +91,8 @@ def test_blocks_held_in_the_mean_are_those_of_every_second(trace, seconds):
             if at == now:
                 last.update(dict.fromkeys(blocks, now))
         held += sum(now - since < seconds for since in last.values())
-    mean = reuse.mean_blocks_held(seconds)
-    assert mean is None if end == first else mean == pytest.approx(held / (end - first))
+    mean = reuse.mean_blocks_held(np.array([seconds]))
+    assert mean is None if end == first else mean[0] == pytest.approx(held / (end - first))
 
 
 @given(traces(), st.integers(1, 5), st.sampled_from(ROUTINGS), st.sampled_from(["lru", "lfu"]))
@@ -122,9 +123,22 @@ def test_the_best_size_is_the_best_of_all(trace, seconds, price):
     curve = replay(trace, ["lru"]).curves["lru"]
     terms = CacheTerms(Saving(Estimate.exact(seconds)), 2.0, 1e9, trace.span_seconds, price)
     best = best_size(curve, terms)
-    nets = [terms.net_per_month(curve, capacity).value for capacity in range(len(curve.blocks_by_capacity))]
+    nets = [terms.net_per_month(int(hits), size).value for size, hits in enumerate(curve.tokens_by_capacity)]
     assert best.net_per_month.value == pytest.approx(max(nets), abs=1e-9)
     assert all(net < max(nets) + 1e-9 for net in nets[: best.capacity])
+
+
+@given(traces(), st.floats(1e-6, 1e-2), st.floats(0, 100))
+def test_the_best_time_to_live_is_the_best_of_all(trace, seconds, price):
+    if trace.span_seconds == 0:
+        return
+    reuse = replay(trace).reuse
+    terms = CacheTerms(Saving(Estimate.exact(seconds)), 2.0, 1e9, trace.span_seconds, price)
+    best = best_time_to_live(reuse, terms)
+    times = np.arange(0, trace.span_seconds + 1, 0.5)
+    pairs = zip(reuse.hit_tokens_within(times), reuse.mean_blocks_held(times), strict=True)
+    nets = [terms.net_per_month(int(hits), float(held)).value for hits, held in pairs]
+    assert best.net_per_month.value == pytest.approx(max(*nets, 0), abs=1e-9)
 
 
 def test_ties_are_broken_as_stated():
@@ -175,6 +189,11 @@ def test_ids_that_are_no_prefixes_are_refused(asked, says):
     assert "--ids content" in caught.value.remedy
 
 
+def test_a_trace_has_one_of_each_per_request():
+    with pytest.raises(InputError, match="2 times, 1 input lengths and 2 lists of blocks"):
+        PrefixTrace.of([0, 1], [4], [(1,), (1,)])
+
+
 def test_times_must_not_fall_and_there_must_be_requests():
     with pytest.raises(InputError, match="request 2 came before the one above it"):
         replay(PrefixTrace.of([5, 4], [4, 4], [(1,), (1,)], BLOCK))
@@ -201,10 +220,10 @@ def test_money_is_tokens_times_time_times_price():
     ones = np.array([1])
     curve = hit_curve("lru", ones, ones, 0 * ones, 3_600_000, 1, 3_600_000)
     terms = CacheTerms(Saving(Estimate(1e-3, 5e-4, 2e-3)), 2.0, 5e9, 3_600.0, 3.0)
-    assert terms.gpu_hours_saved(curve, 1) == Estimate(1.0, 0.5, 2.0)
-    assert terms.saved_per_month(curve, 1) == Estimate(1_460, 730, 2_920)
+    assert terms.gpu_hours_saved(3_600_000) == Estimate(1.0, 0.5, 2.0)
+    assert terms.saved_per_month(3_600_000) == Estimate(1_460, 730, 2_920)
     assert terms.bill_per_month(1) == 15
-    assert terms.net_per_month(curve, 1) == Estimate(1_445, 715, 2_905)
+    assert terms.net_per_month(3_600_000, 1) == Estimate(1_445, 715, 2_905)
     assert HOURS_PER_MONTH * 12 == 8_760
     best = best_size(curve, terms)
     assert (best.capacity, best.is_all) == (1, True)
@@ -219,9 +238,9 @@ def test_what_has_no_price_has_no_bill_rather_than_none_to_pay():
         CacheTerms(saving, 2.0, None, 1.0, 1.0),
         CacheTerms(saving, None, 1.0, 1.0, 1.0),
     ):
-        assert terms.net_per_month(curve, 1) is None
+        assert terms.net_per_month(1, 1) is None
         assert best_size(curve, terms) is None
-    assert CacheTerms(saving, None, 1.0, 1.0, 1.0).saved_per_month(curve, 1) is None
+    assert CacheTerms(saving, None, 1.0, 1.0, 1.0).saved_per_month(1) is None
 
 
 def test_a_cache_that_costs_more_than_it_saves_has_size_zero():
@@ -241,8 +260,10 @@ def test_money_that_cannot_be_is_refused():
 
 
 def test_the_saving_is_between_its_bounds_and_never_negative():
-    saving = Saving.between(Estimate(1.0, 0.5, 2.0), Estimate(0.6, 0.5, 0.9)).seconds_per_token
-    assert (saving.value, saving.low, saving.high) == (0.4, 0.0, 1.5)
+    saving = Saving.between(Estimate(1.0, 0.5, 2.0), Estimate(0.5, 0.25, 1.0)).seconds_per_token
+    assert (saving.value, saving.low, saving.high) == (0.5, 0.25, 1.0)
+    crossed = Saving.between(Estimate(1.0, 0.5, 2.0), Estimate(0.5, 0.75, 1.75)).seconds_per_token
+    assert (crossed.value, crossed.low, crossed.high) == (0.5, 0.0, 0.5)
 
 
 def test_bandwidths_of_the_paper():

@@ -102,7 +102,7 @@ def _rows(figure: Bars, language: Language, series: list[Option], *, code: bool)
         "option": {
             "tooltip": _tooltip("item"),
             "legend": legend,
-            "grid": {"left": 4, "right": 44, "top": wide, "bottom": 4},
+            "grid": {"left": 4, "right": 56, "top": wide, "bottom": 4},
             "xAxis": value,
             "yAxis": _category_axis(names) | {"inverse": True},
             "series": series,

@@ -215,35 +215,33 @@ def _invoice_of(bill: object) -> str:
 
 
 def _fleet(account: Account, bucket: int) -> Iterator[Charge]:
-    """The own fleet: what it was billed, as purchases; and whom it served, by token weights."""
+    """The own fleet: what it was billed, as purchases; whom it served, and what was idle."""
     month = account.buckets.periods[bucket]
-    cost = account.fleet_cost.exact(bucket)
-    if isinstance(cost, Missing) or not cost:
+    split = account.fleet_splits[bucket]
+    if isinstance(split.cost, Missing) or not split.cost:
         return
     yield from _purchases(account, bucket)
     usage = _priced(account, month, account.prices)
-    weights = account.usage.weights
     lines: list[dict[str, Any]] = []
     if usage.rows.num_rows:
         sums = [(name, "sum") for name in CLASSES]
         grouped = usage.rows.group_by(list(_KEYS), use_threads=False).aggregate(sums)
         lines = [line for line in grouped.to_pylist() if line["provider"] in usage.own_providers]
     lines.sort(key=lambda line: tuple(str(line[name]) for name in _KEYS))
-    whole = sum(
-        (weights[name] * (line[f"{name}_sum"] or 0) for line in lines for name in CLASSES), Fraction(0)
-    )
-    if not whole:
+    if idle := Fraction(0) if isinstance(split.idle, Missing) else split.idle:
         words = Label("idle fleet", "空闲算力")
         yield Charge(
-            month, month, "Usage", account.books.settings.name, is_own=True, list_cost=cost, contracted=cost,
-            effective=cost, price_id=f"own-fleet/{month.label}", words=words,
+            month, month, "Usage", account.books.settings.name, is_own=True, list_cost=idle, contracted=idle,
+            effective=idle, price_id=f"own-fleet/{month.label}", words=words,
         )  # fmt: skip
+    if not split.unit:
         return
     for line in lines:
-        for name in CLASSES:
+        number = account.usage.class_cost_of(line["provider"], line["model"], line["day"])
+        for name, weight in zip(CLASSES, split.per_token[number], strict=True):
             count = line[f"{name}_sum"] or 0
             if count:
-                share = cost * weights[name] * count / whole
+                share = weight * count * split.unit
                 yield Charge(
                     Period(line["day"], line["day"] + ONE_DAY), month, "Usage", line["provider"],
                     line["model"], name, _tags(line), is_own=True, quantity=count, list_cost=share,

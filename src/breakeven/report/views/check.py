@@ -13,6 +13,7 @@ from breakeven.reconcile.compare import CATEGORIES, compare, whole_months
 from breakeven.reconcile.line import CAUSES, Cause, Line, State, failed
 from breakeven.report.view_model import Column, Label, Table, Value, View, Warning  # noqa: A004
 from breakeven.report.views.explain import found_table
+from breakeven.report.views.fleet_work import fleet_table
 from breakeven.report.views.parts import envelope, shown
 
 ZERO = Decimal(0)
@@ -102,6 +103,9 @@ def check_view(account: Account, tolerance: Decimal | None, *, detail: bool = Fa
     if not tables:
         tables = [_summary(account, "inference_api", [], allowed)]
     tables[-1] = replace(tables[-1], note=_note(allowed))
+    fleet = fleet_table(account)
+    if fleet is not None:
+        tables.append(fleet)
     compared = {line.category for line in lines}
     needs = {_TABLES[category] for category in compared if category in _TABLES}
     needs |= {"bills"} if compared - {"payout", "bank", "gpu_allocation"} else set()

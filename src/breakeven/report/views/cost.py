@@ -15,6 +15,7 @@ from breakeven.errors import UsageError
 from breakeven.money import EXACT
 from breakeven.periods import Period
 from breakeven.report.view_model import Column, Label, Table, Value, View
+from breakeven.report.views.fleet_work import fleet_table
 from breakeven.report.views.growth import month_table, ratio
 from breakeven.report.views.parts import envelope, shown
 
@@ -66,6 +67,9 @@ def cost_view(
         *breakdown,
     ]
     tables.append(class_table(account))
+    fleet = fleet_table(account)
+    if fleet is not None:
+        tables.append(fleet)
     if users:
         table = users_table(account)
         if table is not None:
@@ -179,6 +183,7 @@ CLASS_LABELS = {
     "cache_write_tokens": Label("Cache write", "写入缓存"),
     "output_tokens": Label("Output", "输出"),
     "request_fees": Label("Request fees", "按次费用"),
+    "idle_fleet": Label("Idle fleet", "空闲算力"),
 }
 
 
@@ -210,12 +215,36 @@ def class_table(account: Account) -> Table:
             Column("cost_per_mtok", Label("Per million tokens", "每百万词元"), f"{currency}/Mtok"),
         ),
         tuple(rows),
-        note=Label(
-            "Own fleet by declared weights per token class (serving.weights in the settings).",
-            "自有算力按设置中声明的词元权重（serving.weights）分摊。",
-        )
-        if account.books.settings.own_providers
-        else None,
+        note=_how_the_fleet_is_split(account) if account.books.settings.own_providers else None,
+    )
+
+
+_BY_WEIGHTS = Label(
+    "Own fleet by declared weights per token class (serving.weights in the settings).",
+    "自有算力按设置中声明的词元权重（serving.weights）分摊。",
+)
+_BY_CLASS_COSTS = Label(
+    "Own fleet by class costs (breakeven serving record): tokens bear the GPU time they take; the rest is "
+    "idle.",
+    "自有算力按分类成本分摊（breakeven serving record）：词元承担所占用的 GPU 时间，其余为空闲。",
+)
+
+
+def _how_the_fleet_is_split(account: Account) -> Label:
+    """By weights, by class costs, or each in its months."""
+    weighted = [
+        period.label
+        for period, split in zip(account.buckets.periods, account.fleet_splits, strict=True)
+        if split.basis == "weights"
+    ]
+    if len(weighted) == len(account.buckets.periods):
+        return _BY_WEIGHTS
+    if not weighted:
+        return _BY_CLASS_COSTS
+    said = ", ".join(weighted)
+    return Label(
+        f"{_BY_CLASS_COSTS.en} Without class costs, by declared weights: {said}.",
+        f"{_BY_CLASS_COSTS.zh}没有分类成本、按声明权重分摊的月份：{said}。",
     )
 
 

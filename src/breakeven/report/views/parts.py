@@ -69,7 +69,9 @@ def envelope(account: Account, *, needs: Iterable[str] = ()) -> Envelope:
 
     `needs` are tables whose gaps matter to the view; the rest is left out.
     """
-    settings = account.books.settings
+    from breakeven.report.views.fleet_work import fleet_warnings  # it shows its figures as this file does
+
+    settings, needs = account.books.settings, tuple(needs)
     as_of = account.books.as_of
     last = account.buckets.span.end - ONE_DAY
     warnings: list[Warning] = []
@@ -79,7 +81,8 @@ def envelope(account: Account, *, needs: Iterable[str] = ()) -> Envelope:
         )
     warnings += closed_warnings(account)
     warnings += _unpriced(account)
-    warnings += _gaps(account, tuple(needs))
+    warnings += fleet_warnings(account) if {"usage", "capacity"} & set(needs) else []
+    warnings += _gaps(account, needs)
     warnings += _rates(account)
     return Envelope(
         books=settings.name,

@@ -34,6 +34,7 @@ from breakeven.report.views.growth import (
 from breakeven.report.views.growth_chapter import growth_sections
 from breakeven.report.views.income import entries_tables, income_table
 from breakeven.report.views.parts import envelope, label, metric_value, shown, unit
+from breakeven.report.views.serving_chapter import serving_sections
 
 _MOST_CHANNELS = 10
 _MOST_MODELS = 12
@@ -49,6 +50,7 @@ def report_page(account: Account) -> Page:
         _cohort_section(account),
         *growth_sections(account),
         _use_section(account),
+        *serving_sections(account),
         _cash_section(account),
         _published_section(account),
         _check_section(account),

@@ -48,7 +48,7 @@ class Fields:
         if isinstance(value, float) and value.is_integer():
             number = int(value)
         if number is None or not least <= number <= LARGEST_SIZE:
-            self.wrong(name, value, f"write a whole number from {least} to {LARGEST_SIZE}")
+            self.refuse_value(name, value, f"write a whole number from {least} to {LARGEST_SIZE}")
         return number
 
     def number(self, name: str, default: float | None = None) -> float:
@@ -59,13 +59,13 @@ class Fields:
                 self.missing(name)
             return default
         if isinstance(value, bool) or not isinstance(value, int | float):
-            self.wrong(name, value, "write a number")
+            self.refuse_value(name, value, "write a number")
         try:
             number = float(value)
         except OverflowError:
             number = math.inf
         if not (math.isfinite(number) and 0 <= number <= 1e18):
-            self.wrong(name, value, "write a number of at least 0")
+            self.refuse_value(name, value, "write a number of at least 0")
         return number
 
     def flag(self, name: str, *, default: bool = False) -> bool:
@@ -74,7 +74,7 @@ class Fields:
         if value is None:
             return default
         if not isinstance(value, bool):
-            self.wrong(name, value, "write true or false")
+            self.refuse_value(name, value, "write true or false")
         return value
 
     def text(self, name: str, default: str = "") -> str:
@@ -83,7 +83,7 @@ class Fields:
         if value is None:
             return default
         if not isinstance(value, str):
-            self.wrong(name, value, "write text")
+            self.refuse_value(name, value, "write text")
         return value
 
     def entries(self, name: str) -> Sequence[object]:
@@ -92,14 +92,14 @@ class Fields:
         if value is None:
             return ()
         if not isinstance(value, list):
-            self.wrong(name, value, "write a list")
+            self.refuse_value(name, value, "write a list")
         return cast("list[object]", value)
 
     def texts(self, name: str) -> tuple[str, ...]:
         """A list of texts."""
         found = self.entries(name)
         if not all(isinstance(one, str) for one in found):
-            self.wrong(name, found, "write a list of texts")
+            self.refuse_value(name, found, "write a list of texts")
         return tuple(cast("Sequence[str]", found))
 
     def inside(self, name: str) -> Fields:
@@ -113,7 +113,7 @@ class Fields:
         """Refuse for a field that is not there."""
         raise InputError(f"{name} is missing", where=self.where, remedy=_WHERE_TO_FIND)
 
-    def wrong(self, name: str, value: object, remedy: str) -> NoReturn:
+    def refuse_value(self, name: str, value: object, remedy: str) -> NoReturn:
         """Refuse a field's value."""
         said = reprlib.repr(value)  # a YAML file of a few lines can hold a value of a million
         raise InputError(f"{name} cannot be {said}", where=self.where, remedy=remedy)

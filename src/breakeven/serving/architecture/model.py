@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,6 +27,13 @@ class Layer:
     def halves(self) -> int:
         """Attention and feed-forward network, where there: each begins with a norm."""
         return (self.attention is not None) + (self.feed_forward is not None)
+
+
+class Note(NamedTuple):
+    """Something to know of a model, in both languages; a file of a user's own says it in one."""
+
+    en: str
+    zh: str
 
 
 @dataclass(frozen=True)
@@ -56,7 +64,7 @@ class Architecture:
     stack: tuple[Layer, ...]
     is_tied: bool = False
     native: Storage = field(default_factory=lambda: Storage("bf16"))
-    checkpoints: Mapping[Precision, Storage] = field(default_factory=dict[Precision, Storage])
+    checkpoints: Mapping[Precision, Storage] = field(default_factory=dict[Precision, Storage], hash=False)
     extra_vectors: int = 0
     norm_vectors: int = 1
     longest_context: int | None = None
@@ -64,7 +72,7 @@ class Architecture:
     source: str = ""
     as_of: str = ""
     published: Published | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     @property
     def layers(self) -> int:

@@ -14,9 +14,9 @@ _MODULES: dict[Part, tuple[str, ...]] = {
     "indexer": ("self_attn.indexer.wq_b", "self_attn.indexer.wk"),
     "dense": ("mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"),
     "shared_experts": ("mlp.shared_experts.down_proj", "mlp.shared_expert.down_proj"),
-    "routed_experts": ("mlp.experts.1.down_proj", "block_sparse_moe.experts.1.w1"),
 }
-"""Matrices by part, as transformers names them. A part is kept where half of its names are left out."""
+"""Matrices by part, as transformers names them. A part is kept where half of its names are left out; routed
+experts never are."""
 _ATTENTION: dict[str, tuple[str, ...]] = {
     "grouped": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj"),
     "latent": (
@@ -88,7 +88,7 @@ def _precision(found: Fields) -> tuple[Precision, int, int | None]:
     if method == "bitsandbytes":
         bits = 4 if found.flag("load_in_4bit") else 8
         return ("int4" if bits == 4 else "int8"), bits, None
-    return found.wrong(
+    return found.refuse_value(
         "quant_method",
         method or None,
         "leave quantization_config out, and give the precision with --precision",
@@ -99,7 +99,7 @@ def _of_bits(found: Fields, bits: int, *, is_float: bool) -> Precision:
     """The precision of so many bits."""
     precision = _BITS.get((bits, is_float))
     if precision is None:
-        found.wrong("num_bits", bits, "4 and 8 bits are known: give the nearest with --precision")
+        found.refuse_value("num_bits", bits, "4 and 8 bits are known: give the nearest with --precision")
     return precision
 
 

@@ -16,7 +16,7 @@ import yaml
 from breakeven.errors import InputError, UsageError
 from breakeven.serving.architecture.fields import Fields, mapping_of
 from breakeven.serving.architecture.hugging_face import from_hugging_face
-from breakeven.serving.architecture.model import Architecture, Published
+from breakeven.serving.architecture.model import Architecture, Note, Published
 from breakeven.serving.architecture.precision import PRECISIONS, Precision
 from breakeven.serving.architecture.short_spec import from_short_spec, is_short_spec
 from breakeven.serving.architecture.storage import PARTS, Part, Storage
@@ -79,9 +79,11 @@ def read_file(path: Path) -> Architecture:
                 remedy="name the config.json beside them",
             )
         text = path.read_text("utf-8-sig")
+    except FileNotFoundError as error:
+        raise InputError("there is no such file", where=str(path), remedy="check the path") from error
     except OSError as error:
         raise InputError(
-            f"this file cannot be read: {error.strerror}", where=str(path), remedy="check the path"
+            "this file cannot be read", where=str(path), cause=str(error.strerror), remedy="check the path"
         ) from error
     except UnicodeDecodeError as error:
         raise InputError(
@@ -139,12 +141,25 @@ def from_spec(spec: Mapping[str, object], where: str, name: str = "") -> Archite
         source=fields.text("source") or where,
         as_of=str(fields.first("as_of") or ""),
         published=_published(fields),
-        notes=fields.texts("notes"),
+        notes=_notes(fields),
     )
     known_storages = _checkpoints(fields)
     return replace(
         model, native=known_storages.get(model.native_precision, model.native), checkpoints=known_storages
     )
+
+
+def _notes(fields: Fields) -> tuple[Note, ...]:
+    """Notes in both languages, or in the one they are written in."""
+    found: list[Note] = []
+    for at, one in enumerate(fields.entries("notes"), 1):
+        if isinstance(one, str):
+            found.append(Note(one, one))
+            continue
+        place = f"{fields.where}: notes[{at}]"
+        said = Fields(mapping_of(one, place), place)
+        found.append(Note(said.text("en"), said.text("zh", said.text("en"))))
+    return tuple(found)
 
 
 def _published(fields: Fields) -> Published | None:
@@ -161,12 +176,12 @@ def _checkpoints(fields: Fields) -> dict[Precision, Storage]:
     found: dict[Precision, Storage] = {}
     for key in said.values:
         if key not in PRECISIONS:
-            said.wrong("checkpoints", key, f"use one of {', '.join(PRECISIONS)}")
+            said.refuse_value("checkpoints", key, f"use one of {', '.join(PRECISIONS)}")
         one = said.inside(key)
         kept = one.texts("kept")
         for part in kept:
             if part not in PARTS:
-                one.wrong("kept", part, f"use some of {', '.join(PARTS)}")
+                one.refuse_value("kept", part, f"use some of {', '.join(PARTS)}")
         size = one.number("bytes_per_weight") if one.has("bytes_per_weight") else None
         found[key] = Storage(key, frozenset(cast("tuple[Part, ...]", kept)), size)
     return found

@@ -69,7 +69,7 @@ def from_short_spec(fields: Fields, name: str) -> Architecture:
     )
     precision = fields.text("precision", "bf16")
     if precision not in PRECISIONS:
-        fields.wrong("precision", precision, f"use one of {', '.join(PRECISIONS)}")
+        fields.refuse_value("precision", precision, f"use one of {', '.join(PRECISIONS)}")
     return replace(model, native=usual_storage(precision, has_experts=model.experts > 0))
 
 
@@ -111,7 +111,7 @@ def _attention(fields: Fields, width: int) -> Attention:
             passes_over_state=fields.count("passes_over_state", default=3),
         )
     if kind not in ("full", "window"):
-        fields.wrong("kind", kind, "use full, window, latent, sparse or linear")
+        fields.refuse_value("kind", kind, "use full, window, latent, sparse or linear")
     kv_heads = fields.count("kv_heads", default=heads)
     if heads % kv_heads:
         fields.contradiction(f"kv_heads {kv_heads} does not divide heads {heads}")

@@ -9,7 +9,8 @@ import numpy as np
 
 from breakeven.errors import InputError
 from breakeven.serving.estimate import Estimate
-from breakeven.serving.prefix_cache.hit_curve import AnyInts, HitCurve
+from breakeven.serving.prefix_cache.hit_curve import HitCurve
+from breakeven.serving.prefix_cache.reuse import Reuse
 from breakeven.serving.prefix_cache.trace import Floats, Ints
 
 HOURS_PER_MONTH = 730
@@ -21,15 +22,15 @@ BYTES_PER_GB = 1e9
 class Saving:
     """GPU-seconds that one cached token saves against one that is computed.
 
-    >>> Saving.between(Estimate(1e-4, 8e-5, 1.2e-4), Estimate(1e-5, 8e-6, 1.2e-5)).seconds_per_token.value
-    9e-05
+    >>> Saving.between(Estimate(1.0, 0.8, 1.2), Estimate(0.25, 0.2, 0.3)).seconds_per_token.value
+    0.75
     """
 
     seconds_per_token: Estimate
 
     @classmethod
     def between(cls, uncached_input: Estimate, cached_input: Estimate) -> Saving:
-        """The difference. Its interval is the wide one: the low of one less the high of the other, and so on.
+        """The difference, bound by bound: where one is dearer than modelled, so is the other.
 
         Raises `InputError` when a cached token costs more than a computed one: such a cache saves nothing.
         """
@@ -40,8 +41,8 @@ class Saving:
                 cause="the two costs are exchanged, or given per thousand and per million tokens",
                 remedy="give both in GPU-hours per million tokens, the uncached one first",
             )
-        low = max(0.0, uncached_input.low - cached_input.high)
-        return cls(Estimate(middle, low, uncached_input.high - cached_input.low))
+        ends = (uncached_input.low - cached_input.low, uncached_input.high - cached_input.high, middle)
+        return cls(Estimate(middle, max(0.0, min(ends)), max(ends)))
 
 
 @dataclass(frozen=True)
@@ -66,44 +67,48 @@ class CacheTerms:
                 remedy="use a trace of some minutes at least, or leave the prices out",
             )
 
-    def gpu_hours_saved(self, curve: HitCurve, capacity: int) -> Estimate:
+    def gpu_hours_saved(self, hit_tokens: int) -> Estimate:
         """GPU-hours saved in an hour of this traffic: how many GPUs less are needed at full use.
 
-        >>> from breakeven.serving.prefix_cache.hit_curve import hit_curve
-        >>> one = np.array([1])
-        >>> curve = hit_curve("lru", one, one, 0 * one, 512, 4, 2048)
-        >>> saving = Saving(Estimate.exact(1.0))
-        >>> CacheTerms(saving, 2.0, 1e6, 3600.0, None).gpu_hours_saved(curve, 1).value
-        0.14222222222222222
+        >>> CacheTerms(Saving(Estimate.exact(1e-3)), 2.0, 1e6, 3600.0, None).gpu_hours_saved(3_600_000).value
+        1.0
         """
-        return self.saving.seconds_per_token * (int(curve.hit_tokens(capacity)) / self.span_seconds)
+        return self.saving.seconds_per_token * (hit_tokens / self.span_seconds)
 
-    def saved_per_month(self, curve: HitCurve, capacity: int) -> Estimate | None:
+    def saved_per_month(self, hit_tokens: int) -> Estimate | None:
         """Money of those GPU-hours in a month."""
         if self.price_per_gpu_hour is None:
             return None
-        return self.gpu_hours_saved(curve, capacity) * (self.price_per_gpu_hour * HOURS_PER_MONTH)
+        return self.gpu_hours_saved(hit_tokens) * (self.price_per_gpu_hour * HOURS_PER_MONTH)
 
-    def bill_per_month(self, capacity: AnyInts) -> Floats | None:
+    def bill_per_month(self, blocks: float) -> float | None:
         """Money for holding so many blocks for a month."""
         if self.store_price_per_gb_month is None or self.block_bytes is None:
             return None
-        return np.asarray(capacity) * (self.block_bytes / BYTES_PER_GB * self.store_price_per_gb_month)
+        return blocks * self.block_bytes / BYTES_PER_GB * self.store_price_per_gb_month
 
-    def net_per_month(self, curve: HitCurve, capacity: int) -> Estimate | None:
+    def net_per_month(self, hit_tokens: int, blocks: float) -> Estimate | None:
         """Saving less bill."""
-        bill, saved = self.bill_per_month(capacity), self.saved_per_month(curve, capacity)
+        bill, saved = self.bill_per_month(blocks), self.saved_per_month(hit_tokens)
         if bill is None or saved is None:
             return None
-        return Estimate(saved.value - float(bill), saved.low - float(bill), saved.high - float(bill))
+        return Estimate(saved.value - bill, saved.low - bill, saved.high - bill)
 
-    def net_curve(self, curve: HitCurve, seconds_per_token: float) -> Floats | None:
-        """(capacity + 1,) net saving a month of every capacity of the curve, at one saving per token."""
-        bill = self.bill_per_month(np.arange(len(curve.tokens_by_capacity)))
+    def best(self, hit_tokens: Ints, blocks: Floats | Ints) -> tuple[int, int, int] | None:
+        """Which of many choices (choice,) has the largest net, at the middle, low and high saving.
+
+        The first of equals; None without the prices of GPUs and of memory.
+        """
+        bill = self.bill_per_month(1.0)
         if bill is None or self.price_per_gpu_hour is None:
             return None
-        money = seconds_per_token / self.span_seconds * self.price_per_gpu_hour * HOURS_PER_MONTH
-        return curve.tokens_by_capacity * money - bill
+        seconds = self.saving.seconds_per_token
+        per_second = self.price_per_gpu_hour * HOURS_PER_MONTH / self.span_seconds
+        middle, low, high = (
+            int(np.argmax(hit_tokens * (each * per_second) - blocks * bill))
+            for each in (seconds.value, seconds.low, seconds.high)
+        )
+        return middle, low, high
 
 
 @dataclass(frozen=True)
@@ -135,16 +140,49 @@ def best_size(curve: HitCurve, terms: CacheTerms) -> BestSize | None:
     >>> found.capacity, found.capacity_low, found.net_per_month.value
     (4, 0, 16.0)
     """
-    seconds = terms.saving.seconds_per_token
-    sizes: list[int] = []
-    for each in (seconds.value, seconds.low, seconds.high):
-        net = terms.net_curve(curve, each)
-        if net is None:
-            return None
-        sizes.append(int(np.argmax(net)))
-    net = terms.net_per_month(curve, sizes[0])
-    return (
-        None if net is None else BestSize(sizes[0], sizes[1], sizes[2], net, sizes[0] == curve.enough_blocks)
+    sizes = terms.best(curve.tokens_by_capacity, np.arange(len(curve.tokens_by_capacity)))
+    if sizes is None:
+        return None
+    size, low, high = sizes
+    net = terms.net_per_month(int(curve.hit_tokens(size)), size)
+    return None if net is None else BestSize(size, low, high, net, is_all=size == curve.enough_blocks)
+
+
+@dataclass(frozen=True)
+class BestTime:
+    """The time to live of the largest net saving, with the best at the bounds of the interval."""
+
+    seconds: float
+    seconds_low: float
+    seconds_high: float
+    hit_tokens: int
+    blocks_held: float
+    net_per_month: Estimate
+
+
+def best_time_to_live(reuse: Reuse, terms: CacheTerms) -> BestTime | None:
+    """The best of all times to live; None without both prices, and for a trace without a span.
+
+    Memory is paid as it is used, as in a pool that others use too. Only times at which something is used
+    again can be best: between two of them a longer life holds more and serves the same.
+    """
+    times = np.unique(np.append(reuse.gap_seconds, 0.0))
+    held = reuse.mean_blocks_held(times)
+    hits = reuse.hit_tokens_within(times)
+    if held is None:
+        return None
+    # Living for no time at all means no cache: not even what comes again at the same moment.
+    times, held = (np.concatenate([np.zeros(1), values]) for values in (times, held))
+    hits = np.concatenate([np.zeros(1, np.int64), hits])
+    chosen = terms.best(hits, held)
+    if chosen is None:
+        return None
+    best, low, high = chosen
+    net = terms.net_per_month(int(hits[best]), float(held[best]))
+    if net is None:
+        return None
+    return BestTime(
+        float(times[best]), float(times[low]), float(times[high]), int(hits[best]), float(held[best]), net
     )
 
 

@@ -48,20 +48,21 @@ class Reuse:
         sums = np.concatenate([np.zeros(1, np.int64), np.cumsum(self.tokens)])
         return sums[np.searchsorted(self.gap_seconds, seconds, side="right")]
 
-    def mean_blocks_held(self, seconds: float) -> float | None:
-        """Blocks that a cache with this time to live holds in the mean over the trace; None without a span.
+    def mean_blocks_held(self, seconds: Floats) -> Floats | None:
+        """Blocks that caches with these times to live hold in the mean over the trace; None without a span.
 
         Each touch holds its block until the next touch, the end of its life or the end of the trace.
 
         >>> Reuse(np.array([30.0]), np.array([2]), np.array([1024]), 90.0, np.array([60.0]),
-        ...       np.array([2])).mean_blocks_held(15.0)
-        0.6666666666666666
+        ...       np.array([2])).mean_blocks_held(np.array([15.0, 45.0])).tolist()
+        [0.6666666666666666, 1.6666666666666667]
         """
         if self.span_seconds <= 0:
             return None
-        used = np.minimum(self.gap_seconds, seconds) @ self.blocks
-        unused = np.minimum(self.left_at_seconds, seconds) @ self.left_blocks
-        return float(used + unused) / self.span_seconds
+        order = np.argsort(self.left_at_seconds, kind="stable")
+        used = _at_most(self.gap_seconds, self.blocks, seconds)
+        left = _at_most(self.left_at_seconds[order], self.left_blocks[order], seconds)
+        return (used + left) / self.span_seconds
 
     def quantile_seconds(self, share: float) -> float | None:
         """The time within which this share of all hit tokens is asked for again; None without hits.
@@ -74,3 +75,11 @@ class Reuse:
             return None
         sums = np.cumsum(self.tokens)
         return float(self.gap_seconds[np.searchsorted(sums, share * sums[-1])])
+
+
+def _at_most(sorted_seconds: Floats, blocks: Ints, limits: Floats) -> Floats:
+    """For each limit, the sum over all of min(seconds, limit) times blocks."""
+    below = np.searchsorted(sorted_seconds, limits, side="right")
+    times = np.concatenate([np.zeros(1), np.cumsum(sorted_seconds * blocks)])
+    counts = np.concatenate([np.zeros(1, np.int64), np.cumsum(blocks)])
+    return times[below] + limits * (counts[-1] - counts[below])

@@ -38,6 +38,15 @@ class PrefixTrace:
     starts: Ints
     block_tokens: int = BLOCK_TOKENS
 
+    def __post_init__(self) -> None:
+        if not len(self.seconds) == len(self.input_tokens) == len(self.starts) - 1:
+            lists = len(self.starts) - 1
+            raise InputError(
+                f"{len(self.seconds)} times, {len(self.input_tokens)} input lengths and {lists} lists of blocks "
+                "are no trace",
+                remedy="give one of each per request",
+            )
+
     @classmethod
     def of(
         cls,

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import math
+import reprlib
 from array import array
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from breakeven.serving.prefix_cache.trace import BLOCK_TOKENS, Ints, PrefixTrace
 TimeUnit = Literal["ms", "s"]
 IdsOf = Literal["prefix", "content"]
 _MOST = 10**12  # a time or a length beyond it is no measurement
+_MOST_ID = 2**63 - 1
+_WHOLE = frozenset({int})
 _REPORT_EVERY = 20_000
 
 
@@ -75,7 +78,7 @@ def read_trace(
     >>> line = '{"timestamp": 3000, "input_length": 600, "output_length": 9, "hash_ids": [7, 8]}'
     >>> found = read_trace([line, line], "two.jsonl")
     >>> found.trace.seconds.tolist(), found.trace.blocks.tolist(), found.output_tokens.tolist()
-    ([3.0, 3.0], [0, 1, 0, 1], [9, 9])
+    ([3.0, 3.0], [7, 8, 7, 8], [9, 9])
     """
     reading = _Reading(name, block_tokens, time_unit, ids_of, sort)
     for number, line in enumerate(lines, 1):
@@ -97,7 +100,8 @@ class _Reading:
         self.layout: _Layout | None = None
         self.seconds, self.inputs, self.outputs = array("d"), array("q"), array("q")
         self.blocks, self.lengths = array("q"), array("q")
-        self.numbers: dict[Any, int] = {}
+        self.texts: dict[str, int] = {}
+        self.numbers: dict[tuple[int, int], int] = {}
 
     def take(self, line_number: int, line: str) -> None:
         """Add the request of one line."""
@@ -109,7 +113,7 @@ class _Reading:
         seconds = self._seconds(fields, where)
         if self.seconds and seconds < self.seconds[-1] and not self.sort:
             raise InputError(
-                f"{layout.time} falls from {self.seconds[-1]:g} s to {seconds:g} s",
+                f"{layout.time} falls from {self.seconds[-1]:,.3f} s to {seconds:,.3f} s",
                 where=where,
                 cause="the trace is not sorted by time",
                 remedy="sort it by time, or add --sort",
@@ -154,7 +158,7 @@ class _Reading:
         unit = self.time_unit or layout.unit
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MOST:
             raise InputError(
-                f"{layout.time} is {value!r}, not a time of zero or more", where=where, remedy=_CORRECT
+                f"{layout.time} is {_shown(value)}, not a time of zero or more", where=where, remedy=_CORRECT
             )
         if unit == "ms" and value != math.floor(value):
             raise InputError(
@@ -170,26 +174,34 @@ class _Reading:
         found = _given(fields, layout.blocks, where)
         if not isinstance(found, list):
             raise InputError(
-                f"{layout.blocks} is {found!r}, not a list of block ids", where=where, remedy=_CORRECT
+                f"{layout.blocks} is {_shown(found)}, not a list of block ids", where=where, remedy=_CORRECT
             )
         ids = cast("list[Any]", found)
-        for each in ids:
-            if (
-                isinstance(each, bool)
-                or not isinstance(each, int | str)
-                or (isinstance(each, int) and each < 0)
-            ):
-                raise InputError(
-                    f"{layout.blocks} holds {each!r}, which is no block id",
-                    where=where,
-                    cause="an id is a whole number of zero or more, or a text",
-                    remedy="export the trace again with such ids",
-                )
-        numbers = self.numbers
+        # Almost all files hold whole numbers alone, and checking them as a list is what keeps long ones fast.
+        if not (
+            set(map(type, ids)) <= _WHOLE and min(ids, default=0) >= 0 and max(ids, default=0) <= _MOST_ID
+        ):
+            for each in ids:
+                self._require_id(each, where)
+            ids = [each if isinstance(each, int) else self._number_of(each) for each in ids]
         if not self.chains:
-            return [numbers.setdefault(each, len(numbers)) for each in ids]
+            return ids
         chain = -1
-        return [chain := numbers.setdefault((chain, each), len(numbers)) for each in ids]
+        return [chain := self.numbers.setdefault((chain, each), len(self.numbers)) for each in ids]
+
+    def _number_of(self, text: str) -> int:
+        """A text's own number, below zero so that it is none of the file's."""
+        return self.texts.setdefault(text, -1 - len(self.texts))
+
+    def _require_id(self, each: Any, where: str) -> None:
+        if isinstance(each, str) or (type(each) is int and 0 <= each <= _MOST_ID):
+            return
+        raise InputError(
+            f"{cast('_Layout', self.layout).blocks} holds {_shown(each)}, which is no block id",
+            where=where,
+            cause="an id is a whole number of zero or more, or a text",
+            remedy="export the trace again with such ids",
+        )
 
     def _require_size(self, ids: int, input_tokens: int, where: str) -> None:
         """Ids fit an input when there is one for each full block, and at most one for the rest."""
@@ -215,7 +227,7 @@ def _block_tokens(ids: int, input_tokens: int) -> int | None:
     >>> _block_tokens(14, 6_758), _block_tokens(3, 100)
     (512, None)
     """
-    sizes = (2**exponent for exponent in range(16, 1, -1))
+    sizes = (2**exponent for exponent in range(2, 17))
     return next((size for size in sizes if ids and math.ceil(input_tokens / size) == ids), None)
 
 
@@ -250,7 +262,7 @@ def _whole(fields: dict[str, Any], field: str, where: str) -> int:
     value = _given(fields, field, where)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _MOST:
         raise InputError(
-            f"{field} is {value!r}, not a whole number of zero or more", where=where, remedy=_CORRECT
+            f"{field} is {_shown(value)}, not a whole number of zero or more", where=where, remedy=_CORRECT
         )
     return value
 
@@ -259,3 +271,8 @@ def _given(fields: dict[str, Any], field: str, where: str) -> Any:
     if field not in fields:
         raise InputError(f"{field} is missing", where=where, remedy=_FORMS)
     return fields[field]
+
+
+def _shown(value: Any) -> str:
+    """A value as it is written, cut where it is long."""
+    return reprlib.repr(value)

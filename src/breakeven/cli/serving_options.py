@@ -1,0 +1,526 @@
+"""Options that the commands of `breakeven serving` share, gathered into one value that resolves them.
+
+@command("cost", en="...", zh="...")
+@serving_options()
+@output_options
+def cost(asked: Asked, output: Output) -> None:
+    served = asked.served()
+    price = asked.price(asked.accelerator())
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from decimal import Decimal, InvalidOperation
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import click
+
+from breakeven.cli.bilingual import AnyFunction, option
+from breakeven.errors import UsageError
+
+if TYPE_CHECKING:
+    from breakeven.serving.architecture import Architecture
+    from breakeven.serving.constants import Constants
+    from breakeven.serving.hardware import Accelerator
+    from breakeven.serving.layout import Layout
+    from breakeven.serving.served import Served
+    from breakeven.serving.speculation import Speculation
+    from breakeven.serving.target import Derate, Target
+    from breakeven.serving.traffic import Traffic
+
+PRECISIONS = ("bf16", "fp8", "int8", "int4", "fp4")
+ENGINES = ("vllm", "sglang", "trtllm")
+COMMITMENTS = ("on_demand", "reserved", "spot", "owned")
+Group = Literal["model", "gpu", "traffic", "target", "engine", "price", "derate"]
+
+_DURATION = re.compile(r"(?P<number>[\d.]+)\s*(?P<unit>ms|s)?")
+_SHORTEST_MS = {"ttft": 10.0, "tpot": 0.5}
+_LONGEST_MS = {"ttft": 3.6e6, "tpot": 6e4}
+
+
+@dataclass(frozen=True)
+class GpuHourPrice:
+    """What a GPU costs for an hour, where that is from, and the exchange rate in it, if any."""
+
+    amount: Decimal
+    currency: str
+    commitment: str
+    source: str
+    as_of: str
+    converted: str = ""
+    """The amount in its own currency and the rate, where it was converted: `2.00 USD at 7.1 (...)`."""
+
+    @property
+    def per_gpu_hour(self) -> float:
+        """The amount as the models take it."""
+        return float(self.amount)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the shared options said; the methods turn it into what the models take."""
+
+    models: tuple[str, ...] = ()
+    gpus: tuple[str, ...] = ()
+    traffic_text: str = "chat"
+    cached_share: float | None = None
+    characters: bool = False
+    tokens_per_character: float = 0.6
+    ttft_seconds: float = 2.0
+    tpot_seconds: float = 0.05
+    percentile: float = 0.9
+    engine: str = ""
+    precision: str | None = None
+    kv_precision: str | None = None
+    mode: Literal["aggregated", "disaggregated"] | None = None
+    layout_text: str | None = None
+    replica_gpus: int | None = None
+    drafts: int = 0
+    acceptance: float | None = None
+    accepted_length: float | None = None
+    calibration: Path | None = None
+    gpu_price: Decimal | None = None
+    currency: str | None = None
+    exchange_rate: Decimal | None = None
+    commitment: str = "on_demand"
+    derate_prefill: float = 1.0
+    derate_decode: float = 1.0
+
+    def architecture(self, model: str | None = None) -> Architecture:
+        """The one model, or the one named: a shipped name, a config.json or a spec."""
+        from breakeven.serving.architecture import read_architecture
+
+        return read_architecture(model or self.models[0])
+
+    def accelerator(self, gpu: str | None = None) -> Accelerator:
+        """The one GPU, or the one named: a shipped name or a spec."""
+        from breakeven.serving.hardware import read_accelerator
+
+        return read_accelerator(gpu or self.gpus[0])
+
+    def traffic(self) -> Traffic:
+        """The traffic, with `--cached` and `--characters` applied."""
+        from breakeven.cli.serving_traffic import read_traffic
+
+        found = read_traffic(self.traffic_text)
+        if self.characters:
+            found = found.from_characters(self.tokens_per_character)
+        return found if self.cached_share is None else replace(found, cached_share=self.cached_share)
+
+    def target(self) -> Target:
+        """The latency promised."""
+        from breakeven.serving.target import Target
+
+        return Target(self.ttft_seconds, self.tpot_seconds, self.percentile)
+
+    def derate(self) -> Derate:
+        """From benchmark to production."""
+        from breakeven.serving.target import Derate
+
+        return Derate(self.derate_prefill, self.derate_decode)
+
+    def speculation(self) -> Speculation:
+        """Drafts per step."""
+        from breakeven.serving.speculation import Speculation
+
+        return Speculation(self.drafts, self.acceptance, self.accepted_length)
+
+    def layout(self) -> Layout | None:
+        """The one layout to use; None for whichever is best."""
+        from breakeven.serving.layout import Layout
+
+        return None if self.layout_text is None else Layout.parse(self.layout_text)
+
+    def constants(self) -> Constants:
+        """The constants that ship, or those of the file `serving calibrate` wrote."""
+        from breakeven.serving.constants import read_constants, shipped_constants
+
+        return shipped_constants() if self.calibration is None else read_constants(self.calibration)
+
+    def served(
+        self, model: str | None = None, gpu: str | None = None, traffic: Traffic | None = None
+    ) -> Served:
+        """The answer for the one model and GPU, or for those named."""
+        from breakeven.serving.serve import serve
+
+        return serve(
+            self.architecture(model),
+            self.accelerator(gpu),
+            traffic or self.traffic(),
+            self.target(),
+            precision=self.precision,
+            kv_precision=self.kv_precision,
+            engine=self.engine,
+            mode=self.mode,
+            layout=self.layout(),
+            most_gpus=self.replica_gpus,
+            derate=self.derate(),
+            speculation=self.speculation(),
+            constants=self.constants(),
+        )
+
+    def price(self, accelerator: Accelerator) -> GpuHourPrice:
+        """What the GPU costs for an hour: `--gpu-price`, else the shipped price of `--commitment`.
+
+        Raises `UsageError` where there is none, or where no rate leads to `--currency`.
+        """
+        from breakeven.cli.serving_price import asked_price
+
+        return asked_price(self, accelerator)
+
+
+def serving_options(
+    *, without: tuple[Group, ...] = (), many: bool = False
+) -> Callable[[AnyFunction], AnyFunction]:
+    """Add the shared options; the command receives `asked`. `many` lets models and GPUs repeat."""
+
+    def decorate(function: AnyFunction) -> AnyFunction:
+        @wraps(function)
+        def gathered(*arguments: Any, **given: Any) -> Any:
+            names = {field.name for field in fields(Asked)}
+            chosen = {name: given.pop(name) for name in list(given) if name in names}
+            for name in ("models", "gpus"):
+                if name in chosen:
+                    value = chosen[name]
+                    chosen[name] = tuple(value) if many else (value,)
+            return function(*arguments, asked=Asked(**chosen), **given)
+
+        result = cast("AnyFunction", gathered)
+        for group, options in reversed(_options(many=many).items()):
+            if group not in without:
+                for add in reversed(options):
+                    result = add(result)
+        return result
+
+    return decorate
+
+
+def most_gpus_option(function: AnyFunction) -> AnyFunction:
+    """Add `--most-gpus` to a command with `serving_options`: how large a replica may be."""
+    return option(
+        "--most-gpus",
+        "replica_gpus",
+        type=click.IntRange(1, 1024),
+        metavar="N",
+        en="GPUs of one replica at most; 16, or what the model needs.",
+        zh="每副本至多的卡数；默认 16，或模型所需。",
+    )(function)
+
+
+def duration_seconds(text: str, name: Literal["ttft", "tpot"]) -> float:
+    """A latency: `500ms`, `2s`, a bare number of milliseconds, or `none` for no promise.
+
+    >>> duration_seconds("2s", "ttft"), duration_seconds("50", "tpot"), duration_seconds("none", "tpot")
+    (2.0, 0.05, inf)
+    """
+    if text.strip().lower() == "none":
+        return math.inf
+    found = _DURATION.fullmatch(text.strip().lower())
+    try:
+        number = float(found["number"]) if found else math.nan
+    except ValueError:
+        number = math.nan
+    if found is None or not number > 0:
+        raise UsageError(f"--{name} {text!r} is not a time above zero", remedy="write 2s, 500ms, or none")
+    milliseconds = number * 1_000 if found["unit"] == "s" else number
+    if not _SHORTEST_MS[name] <= milliseconds <= _LONGEST_MS[name]:
+        raise UsageError(
+            f"--{name} {text!r} is {milliseconds:g} ms, which no service promises",
+            cause="seconds and milliseconds mixed up: a bare number is milliseconds",
+            remedy="write the unit, as in 2s or 500ms",
+        )
+    return milliseconds / 1_000
+
+
+def share(text: str, flag: str) -> float:
+    """A share as `0.4` or `40%`.
+
+    >>> share("0.4", "--cached"), share("40%", "--cached")
+    (0.4, 0.4)
+    """
+    plain = text.strip()
+    try:
+        value = float(plain.rstrip("%")) / (100 if plain.endswith("%") else 1)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise UsageError(
+            f"{flag} {text!r} is not a share from 0 to 1",
+            cause="a percentage without its sign",
+            remedy="write 0.4 or 40%",
+        )
+    return value
+
+
+def percentile(text: str) -> float:
+    """A percentile as `p90`, `90`, `90%` or `0.9`.
+
+    >>> percentile("p99"), percentile("0.9"), percentile("50%")
+    (0.99, 0.9, 0.5)
+    """
+    plain = text.strip().lower()
+    is_whole = plain.isdigit() and int(plain) > 1
+    is_percent = plain.startswith("p") or is_whole
+    return share(plain.removeprefix("p") + "%" if is_percent else plain, "--percentile")
+
+
+def _positive(text: str, flag: str) -> Decimal:
+    try:
+        value = Decimal(text.replace(",", ""))
+    except InvalidOperation:
+        value = Decimal("NaN")
+    if not value.is_finite() or value <= 0:
+        raise UsageError(f"{flag} {text!r} is not a number above zero", remedy="write a number such as 2.50")
+    return value
+
+
+def _read(convert: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, str | None], Any]:
+    def callback(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:  # noqa: ARG001
+        return None if value is None else convert(value)
+
+    return callback
+
+
+def _currency(text: str) -> str:
+    from breakeven.cli.options import currency_code
+
+    return currency_code(text)
+
+
+def _options(*, many: bool) -> dict[Group, list[Callable[[AnyFunction], AnyFunction]]]:
+    repeat = {"multiple": True} if many else {}
+    return {
+        "model": [
+            option(
+                "--model",
+                "models",
+                required=True,
+                metavar="NAME",
+                en="A shipped model, a config.json, or a spec" + ("; may be repeated." if many else "."),
+                zh="内置模型名、config.json 或规格文件" + ("；可重复。" if many else "。"),
+                **repeat,
+            )
+        ],
+        "gpu": [
+            option(
+                "--gpu",
+                "gpus",
+                required=True,
+                metavar="NAME",
+                en="A shipped GPU or a spec" + ("; may be repeated." if many else "."),
+                zh="内置显卡名或规格文件" + ("；可重复。" if many else "。"),
+                **repeat,
+            )
+        ],
+        "traffic": _traffic_options(),
+        "target": _target_options(),
+        "engine": _engine_options(),
+        "derate": _derate_options(),
+        "price": _price_options(),
+    }
+
+
+def _traffic_options() -> list[Callable[[AnyFunction], AnyFunction]]:
+    return [
+        option(
+            "--traffic",
+            "traffic_text",
+            default="chat",
+            show_default=True,
+            metavar="WHAT",
+            en="chat, long, reason, kimi-hour, azure-hour, deepseek-day; tokens in/out such as\n"
+            "4000/1000@50rps; a YAML profile; a Mooncake or Azure trace.",
+            zh="chat、long、reason、kimi-hour、azure-hour、deepseek-day；输入/输出词元数，如\n"
+            "4000/1000@50rps；YAML 流量文件；Mooncake 或 Azure 轨迹文件。",
+        ),
+        option(
+            "--cached",
+            "cached_share",
+            metavar="SHARE",
+            callback=_read(lambda text: share(text, "--cached")),
+            en="Share of input that the prefix cache knows, such as 40%.",
+            zh="前缀缓存命中的输入占比，如 40%。",
+        ),
+        option(
+            "--characters",
+            is_flag=True,
+            en="Lengths are characters, not tokens.",
+            zh="长度按字符而非词元计。",
+        ),
+        option(
+            "--tokens-per-character",
+            type=float,
+            default=0.6,
+            show_default=True,
+            metavar="NUMBER",
+            en="About 0.6 for Chinese, 0.3 for English.",
+            zh="中文约 0.6，英文约 0.3。",
+        ),
+    ]
+
+
+def _target_options() -> list[Callable[[AnyFunction], AnyFunction]]:
+    return [
+        option(
+            "--ttft",
+            "ttft_seconds",
+            default="2s",
+            show_default=True,
+            metavar="TIME",
+            callback=_read(lambda text: duration_seconds(text, "ttft")),
+            en="Time to the first token promised: 2s, 500ms or none.",
+            zh="承诺的首词元时间：2s、500ms 或 none。",
+        ),
+        option(
+            "--tpot",
+            "tpot_seconds",
+            default="50ms",
+            show_default=True,
+            metavar="TIME",
+            callback=_read(lambda text: duration_seconds(text, "tpot")),
+            en="Time per further token promised.",
+            zh="承诺的后续每词元时间。",
+        ),
+        option(
+            "--percentile",
+            default="p90",
+            show_default=True,
+            metavar="P",
+            callback=_read(percentile),
+            en="Share of requests that get both.",
+            zh="达到上述承诺的请求占比。",
+        ),
+    ]
+
+
+def _engine_options() -> list[Callable[[AnyFunction], AnyFunction]]:
+    return [
+        option(
+            "--engine",
+            type=click.Choice(["", *ENGINES]),
+            default="",
+            metavar=f"[{'|'.join(ENGINES)}]",
+            en="Serving engine; the average of all unless given.",
+            zh="推理引擎；默认取各引擎平均。",
+        ),
+        option(
+            "--precision",
+            type=click.Choice(PRECISIONS),
+            en="Of the weights; the model's own unless given.",
+            zh="权重精度；默认为模型自身精度。",
+        ),
+        option(
+            "--kv",
+            "kv_precision",
+            type=click.Choice(PRECISIONS),
+            en="Of keys and values.",
+            zh="KV 缓存精度。",
+        ),
+        option(
+            "--disaggregated",
+            "mode",
+            flag_value="disaggregated",
+            en="Prefill and decode on GPUs of their own.",
+            zh="预填充与解码分离部署。",
+        ),
+        option(
+            "--aggregated",
+            "mode",
+            flag_value="aggregated",
+            en="Both on the same GPUs; without either, whichever is cheaper.",
+            zh="预填充与解码同卡；两者都不给则取较省者。",
+        ),
+        option(
+            "--layout",
+            "layout_text",
+            metavar="LAYOUT",
+            en="This layout only, such as TP8 or 'DP16 EP16'; the best unless given.",
+            zh="仅用此并行布局，如 TP8 或 'DP16 EP16'；默认取最佳。",
+        ),
+        option(
+            "--drafts",
+            type=click.IntRange(0, 16),
+            default=0,
+            metavar="N",
+            en="Tokens drafted per step (speculative decoding).",
+            zh="每步草拟的词元数（投机解码）。",
+        ),
+        option(
+            "--acceptance",
+            metavar="SHARE",
+            callback=_read(lambda text: share(text, "--acceptance")),
+            en="Chance that a draft is accepted.",
+            zh="草拟词元被接受的概率。",
+        ),
+        option(
+            "--accepted-length",
+            type=float,
+            metavar="TOKENS",
+            en="Tokens per step as measured, instead of it.",
+            zh="实测每步产出词元数，代替接受率。",
+        ),
+        option(
+            "--calibration",
+            type=click.Path(path_type=Path, exists=True, dir_okay=False),
+            metavar="FILE",
+            en="Constants that `serving calibrate` wrote.",
+            zh="`serving calibrate` 写出的常数文件。",
+        ),
+    ]
+
+
+def _derate_options() -> list[Callable[[AnyFunction], AnyFunction]]:
+    return [
+        option(
+            f"--derate-{phase}",
+            f"derate_{phase}",
+            default="1",
+            show_default=True,
+            metavar="SHARE",
+            callback=_read(lambda text, flag=f"--derate-{phase}": share(text, flag)),
+            en=f"Share of a benchmark's {phase} throughput that production reaches.",
+            zh=f"生产环境{words}吞吐相对基准测试的比例。",
+        )
+        for phase, words in (("prefill", "预填充"), ("decode", "解码"))
+    ]
+
+
+def _price_options() -> list[Callable[[AnyFunction], AnyFunction]]:
+    return [
+        option(
+            "--gpu-price",
+            metavar="AMOUNT",
+            callback=_read(lambda text: _positive(text, "--gpu-price")),
+            en="Price of a GPU-hour, in --currency (USD).",
+            zh="每卡时价格，币种为 --currency（默认 USD）。",
+        ),
+        option(
+            "--commitment",
+            type=click.Choice(COMMITMENTS),
+            default="on_demand",
+            show_default=True,
+            en="Which shipped price of the GPU counts.",
+            zh="采用内置价格中的哪一种。",
+        ),
+        option(
+            "--currency",
+            metavar="CODE",
+            callback=_read(_currency),
+            en="Amounts in this currency; the price's own unless given.",
+            zh="以此币种显示；默认为价格自身币种。",
+        ),
+        option(
+            "--rate",
+            "exchange_rate",
+            metavar="NUMBER",
+            callback=_read(lambda text: _positive(text, "--rate")),
+            en="Units of --currency for one of the price's; the bank's dated rate unless given.",
+            zh="一单位价格币种兑 --currency 的汇率；默认采用央行当日汇率。",
+        ),
+    ]

@@ -1,0 +1,156 @@
+"""The layout that serves a traffic under its target with the least GPU time, and the nearest where none
+does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from breakeven.errors import UsageError
+from breakeven.serving.cases import Cases
+from breakeven.serving.deployment import Deployment
+from breakeven.serving.layout import Layout
+from breakeven.serving.layouts import MOST_GPUS, layouts
+from breakeven.serving.memory import USABLE_SHARE, WORKING_BYTES, refuse_misfit
+from breakeven.serving.steady_state import Steady, aggregated, decode_apart, prefill_apart
+from breakeven.serving.target import Derate
+from breakeven.serving.traffic import Traffic
+
+LARGEST_REPLICA = 128
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A layout with what a replica of it does; arrays of one case."""
+
+    layout: Layout
+    steady: Steady
+
+    def gpu_seconds(self, derate: Derate) -> float:
+        """Of one request in production."""
+        return float(self.steady.gpu_seconds(derate)[0])
+
+    def gpus(self, requests_per_second: float, derate: Derate) -> int:
+        """GPUs of the whole replicas that a rate needs."""
+        replicas = requests_per_second * self.gpu_seconds(derate) / self.layout.gpus
+        return max(math.ceil(replicas - 1e-9), 1) * self.layout.gpus
+
+
+Pools = tuple[Choice, ...]
+"""One aggregated pool, or one of prefill and one of decode."""
+Weigh = Callable[[Choice], float]
+"""What is least for the best."""
+
+
+def tried_layouts(
+    deployment: Deployment, traffic: Traffic, layout: Layout | None = None, most_gpus: int | None = None
+) -> Sequence[Layout]:
+    """The one layout asked for, or all usable ones. Raises `UsageError` where the model or a request does not
+    fit.
+    """
+    if layout is None:
+        return usable_layouts(deployment, traffic.input_tokens + traffic.output_tokens, most_gpus)
+    refuse_misfit(deployment.architecture, deployment.accelerator, layout, deployment.precision)
+    return (layout,)
+
+
+def usable_layouts(
+    deployment: Deployment, context_tokens: float, most_gpus: int | None = None
+) -> tuple[Layout, ...]:
+    """Layouts that hold the weights and one sequence of so many tokens.
+
+    Goes beyond `MOST_GPUS` where the model needs it. Raises `UsageError` with the GPUs that would do where
+    none does.
+    """
+    architecture, accelerator = deployment.architecture, deployment.accelerator
+    most = most_gpus or MOST_GPUS
+    while True:
+        found = layouts(
+            architecture, accelerator, deployment.precision, most,
+            context_tokens=context_tokens, kv_precision=deployment.kv_precision,
+        )  # fmt: skip
+        if found or most_gpus is not None or most >= LARGEST_REPLICA:
+            break
+        most *= 2
+    if found:
+        return found
+    cache = float(architecture.kv_bytes(context_tokens, deployment.kv_precision))
+    usable = USABLE_SHARE * accelerator.memory_bytes - WORKING_BYTES
+    needed = math.ceil((architecture.weight_bytes(deployment.precision) + cache) / usable)
+    request = f"{architecture.name} with {context_tokens:,.0f} tokens of context"
+    raise UsageError(
+        f"{request} does not fit {most} {accelerator.name}",
+        cause=f"weights of {architecture.weight_bytes(deployment.precision) / 1e9:,.0f} GB, "
+        f"and {cache / 1e9:,.1f} GB for the sequence",
+        remedy=f"they need about {needed} GPUs of this kind; allow more, or choose a lower precision",
+    )
+
+
+def best_aggregated(
+    deployment: Deployment, tried: Sequence[Layout], cases: Cases, weigh: Weigh
+) -> Choice | None:
+    """The best layout that does both on the same GPUs; None where none keeps the target."""
+    return _best(deployment, tried, cases, aggregated, weigh)
+
+
+def best_apart(deployment: Deployment, tried: Sequence[Layout], cases: Cases, weigh: Weigh) -> Pools | None:
+    """The best layouts of prefill and of decode; None where either cannot keep its part of the target."""
+    prefill = _best(deployment, tried, cases, prefill_apart, weigh)
+    decode = _best(deployment, tried, cases, decode_apart, weigh)
+    return None if prefill is None or decode is None else (prefill, decode)
+
+
+def _best(
+    deployment: Deployment,
+    tried: Sequence[Layout],
+    cases: Cases,
+    steady: Callable[[Deployment, Layout, Cases], Steady],
+    weigh: Weigh,
+) -> Choice | None:
+    found = [Choice(layout, steady(deployment, layout, cases)) for layout in tried]
+    within = [choice for choice in found if bool(choice.steady.is_within[0])]
+    return min(within, key=weigh, default=None)
+
+
+def refuse_target(
+    deployment: Deployment, tried: Sequence[Layout], cases: Cases, mode: str | None
+) -> UsageError:
+    """The error that names the nearest target that can be kept, and the layout that keeps it.
+
+    A replica that is nearly idle is as fast as it gets.
+    """
+    missed: list[tuple[float, float, float, str]] = []
+    for layout in tried:
+        together = aggregated(deployment, layout, cases) if mode != "disaggregated" else None
+        apart = None if mode == "aggregated" else (
+            prefill_apart(deployment, layout, cases), decode_apart(deployment, layout, cases)
+        )  # fmt: skip
+        if together is not None:
+            missed.append(_missed(cases, together.ttft_seconds, together.tpot_seconds, str(layout)))
+        if apart is not None:
+            name = f"prefill {layout}, decode {layout}"
+            missed.append(_missed(cases, apart[0].ttft_seconds, apart[1].tpot_seconds, name))
+    _, ttft, tpot, layout = min(missed)
+    percent = f"p{100 * float(cases.percentile[0]):g}"
+    promised = _ms(float(cases.ttft_seconds[0])), _ms(float(cases.tpot_seconds[0]))
+    return UsageError(
+        f"no layout keeps {promised[0]} to the first token and {promised[1]} per token at {percent}",
+        cause=f"the nearest is {_ms(ttft)} and {_ms(tpot)}, with {layout}",
+        remedy="promise what the nearest keeps, allow more GPUs, or take a faster GPU or a smaller model",
+    )
+
+
+def _missed(cases: Cases, ttft: np.ndarray, tpot: np.ndarray, layout: str) -> tuple[float, float, float, str]:
+    first, each = float(ttft[0]), float(tpot[0])
+    by = max(first / float(cases.ttft_seconds[0]), each / float(cases.tpot_seconds[0]))
+    return by, first, each, layout
+
+
+def _ms(seconds: float) -> str:
+    if math.isinf(seconds):
+        return "any time"
+    return f"{seconds * 1_000:,.0f} ms" if seconds >= 0.1 else f"{seconds * 1_000:.3g} ms"
