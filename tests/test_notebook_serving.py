@@ -20,6 +20,8 @@ from breakeven.cli.serving_breakeven_price import PUBLISHED_UTILISATION
 from breakeven.cli.serving_options import COMMITMENTS, ENGINES
 from breakeven.errors import InputError, UsageError
 from breakeven.notebook import serving
+from breakeven.notebook.trace_cache import Store
+from breakeven.serving.prefix_cache.store_price import store_prices
 from breakeven.serving.traffic import Traffic
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -106,6 +108,30 @@ def test_the_breakeven_price_is_that_of_the_command(served, capsys):
     assert float(PUBLISHED_UTILISATION) == serving.PUBLISHED_UTILISATION
 
 
+def test_the_cache_is_that_of_the_command(capsys, tmp_path):
+    trace = tmp_path / "trace.jsonl"
+    lines = [
+        {"timestamp": 1_000 * second, "input_length": 1_024, "output_length": 64,
+         "hash_ids": [0, second % 3 + 1]}
+        for second in range(120)
+    ]  # fmt: skip
+    trace.write_text("\n".join(json.dumps(line) for line in lines))
+    told = command(
+        capsys, "cache", str(trace), "--model", ASKED[0], "--gpu", ASKED[1], "--gpu-price", "2.50",
+        "--capacity", "2", "--capacity", "4",
+    )  # fmt: skip
+    answer = breakeven.Serving(*ASKED, gpu_price="2.50").cache(trace, capacities=[4, 2])
+    assert answer.rows
+    for row in answer.rows:
+        assert {str(value) for value in row.values() if isinstance(value, Decimal)} <= set(flat(told))
+    yuan = breakeven.Serving(*ASKED, gpu_price=18, currency="CNY").cache(trace)
+    assert any("give store_price=" in said.label.en for said in yuan.view.envelope.warnings)
+    priced = breakeven.Serving(*ASKED, gpu_price=18, currency="CNY").cache(
+        trace, store="ssd", store_price="1.5"
+    )
+    assert any("SSD: 1.5 CNY" in said.label.en for said in priced.view.envelope.warnings)
+
+
 def test_an_answer_is_text_html_and_a_table(served):
     answer = served.cost(lang="zh")
     assert "每百万词元成本" in repr(answer)
@@ -182,6 +208,7 @@ def test_gpus_priced_in_several_currencies_are_not_compared():
 
 
 def test_the_words_are_those_of_the_options():
+    assert set(get_args(Store)) == {*store_prices()}
     assert set(get_args(serving.Engine)) == {"", *ENGINES}
     assert set(get_args(serving.Commitments)) == set(COMMITMENTS)
 

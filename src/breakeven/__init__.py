@@ -4,6 +4,7 @@
 
     books = breakeven.open_books("demo/assistant-2024")
     books.ltv(by="channel").to_polars()       # answers as tables, see `notebook`
+    breakeven.Serving("deepseek-v3", "h200", traffic="chat").cost()    # what a token costs, without books
     account = breakeven.open_account(books)
     account.value("gross_margin", 0)          # a Decimal, or a Missing that says why there is no value
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from breakeven.errors import BreakevenError
     from breakeven.ledger.books import Books, create_books
     from breakeven.ledger.mapping import Mapping, read_mapping
-    from breakeven.notebook import Answer, open_books
+    from breakeven.notebook import Answer, Serving, open_books
     from breakeven.periods import Period
     from breakeven.pricing.price_book import PriceBook
 
@@ -38,6 +39,7 @@ _HOMES = {
     "Missing": "account.metrics",
     "Period": "periods",
     "PriceBook": "pricing.price_book",
+    "Serving": "notebook",
     "create_books": "ledger.books",
     "open_account": "account.account",
     "open_books": "notebook",
@@ -54,6 +56,7 @@ __all__ = [
     "Missing",
     "Period",
     "PriceBook",
+    "Serving",
     "create_books",
     "open_account",
     "open_books",

@@ -172,3 +172,27 @@ def test_how_fast_a_price_fell():
     assert float(months) == pytest.approx(252 / 30.436875 / 1.968749, rel=1e-5)
     with pytest.raises(InputError, match="did not fall"):
         halving_months((date(2025, 1, 20), Decimal(1)), (date(2025, 9, 29), Decimal(1)))
+
+
+def test_deepseeks_published_day():
+    """608 B tokens in, 342 B of them cached, 168 B out, on 226.75 nodes of eight H800 at 2 USD an hour.
+
+    Cost 87,072 USD, income at R1's list 562,027 USD by exact tokens; from the rounded tokens 562,100.
+    """
+    tokens = Tokens(266e9, 342e9, 168e9)
+    node_seconds = 226.75 * 8 * 86_400
+    # Any split over classes gives the same day; here by the nodes that the published rates imply.
+    prefill = 95.5 / (95.5 + 131.25)
+    work = ClassWork(
+        Estimate.exact(node_seconds * prefill / 266e9),
+        Estimate.exact(0.0),
+        Estimate.exact(node_seconds * (1 - prefill) / 168e9),
+    )
+    day = Offer(tokens, work, 2.0, TokenPrices(0.55, 0.14, 2.19))
+    assert day.cost_per_request.value == pytest.approx(87_072, rel=1e-9)
+    assert day.revenue_per_request == pytest.approx(562_100, rel=1e-9)
+    assert day.revenue_per_request / day.cost_per_request.value - 1 == pytest.approx(5.45, abs=0.01)
+    own = day.class_prices()
+    assert own.uncached_input_per_mtok == pytest.approx(0.138, abs=5e-4)
+    assert own.output_per_mtok == pytest.approx(0.300, abs=5e-4)
+    assert day.breakeven_prices().output_per_mtok == pytest.approx(2.19 * 87_072 / 562_100)

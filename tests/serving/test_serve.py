@@ -233,7 +233,7 @@ def test_the_published_day_is_predicted_from_architecture_and_traffic():
     assert found.prefill_nodes + found.decode_nodes == pytest.approx(found.nodes.value)
 
 
-# --- InferSim's six actuals (github.com/alibaba/InferSim, README) --------------------------------------
+# --- InferSim's six actuals (github.com/alibaba/InferSim, README; no constant is fitted to them) ---------
 
 DECODE_ACTUALS = [
     # model, GPU, layout, precision, engine, sequences per GPU, context, output tokens per second and GPU

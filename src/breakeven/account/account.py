@@ -9,7 +9,7 @@ months keep the values they were closed with (`stated`).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime, time
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,7 @@ import pyarrow.compute
 from breakeven.account.booking import book, whole_months
 from breakeven.account.catalogue import METRICS
 from breakeven.account.facts import Buckets, Converter, Facts, Tally
+from breakeven.account.fleet_split import FleetSplit, fleet_splits
 from breakeven.account.ledger_rows import Bill, FleetHours, Fund, bills_of, fleet_hours, funding_of
 from breakeven.account.metrics import Amount, Missing, on_decimals
 from breakeven.account.payments import earned_topups
@@ -31,9 +32,10 @@ from breakeven.account.vendors import usage_name
 from breakeven.engine.session import open_engine
 from breakeven.errors import BooksError
 from breakeven.ledger.books import Books
+from breakeven.ledger.class_costs import ClassCosts, read_class_costs
 from breakeven.ledger.closings import Closings
 from breakeven.ledger.coverage import Coverage
-from breakeven.periods import Period
+from breakeven.periods import ONE_DAY, Period
 from breakeven.pricing.fx import NoRate, Rates
 from breakeven.pricing.price_book import PriceBook
 
@@ -59,6 +61,7 @@ class Account:
     engine: str = "duckdb"
     people_state: dict[str, Any] = field(default_factory=dict[str, Any], repr=False)
     closed: ClosedMonths | None = None
+    class_costs: ClassCosts = field(default_factory=ClassCosts, repr=False)
 
     @cached_property
     def facts(self) -> Facts:
@@ -125,7 +128,7 @@ class Account:
         }
         return PricedUsage(
             self.rollups["usage"], model_cuts(self.prices), self.prices, self.buckets, self.converter,
-            own_providers=settings.own_providers, weights=weights,
+            own_providers=settings.own_providers, weights=weights, class_costs=self.class_costs,
         )  # fmt: skip
 
     @cached_property
@@ -207,6 +210,11 @@ class Account:
                 cost.add(bucket, part)
         return cost
 
+    @cached_property
+    def fleet_splits(self) -> list[FleetSplit]:
+        """By bucket, who bears what the own fleet cost."""
+        return fleet_splits(self)
+
     def spend_rows(self, *dimensions: str) -> list[dict[str, Any]]:
         """Acquisition spend by bucket, day, kind, currency and further dimensions."""
         rows = self.rollups["ad_spend"]
@@ -252,12 +260,13 @@ def open_account(
     progress: Progress = lambda _: None,
     prices: PriceBook | None = None,
     rates: Rates | None = None,
+    class_costs: ClassCosts | None = None,
     closed: bool = True,
 ) -> Account:
     """Bring the rollups up to date and open the account over a period (all months with data by default).
 
-    `known_at` prices with what was known on that day. Closed months are stated as they were closed, unless
-    `closed` is False. Raises `BooksError` when the books are empty.
+    `known_at` prices with what was known on that day, class costs too unless they are given. Closed months
+    are stated as they were closed, unless `closed` is False. Raises `BooksError` when the books are empty.
     """
     span = books.coverage().span()
     if span is None:
@@ -282,11 +291,19 @@ def open_account(
         cache=store.folder,
         engine=engine,
         people_state=store.people_state,
+        class_costs=_class_costs(books, known_at) if class_costs is None else class_costs,
     )
     if closed and books.versions is None:
         asked_otherwise = known_at is not None or prices is not None
         account.closed = closed_months(account, Closings(books.folder), asked_otherwise=asked_otherwise)
     return account
+
+
+def _class_costs(books: Books, known_at: date | None) -> ClassCosts:
+    """The class costs recorded in the books, as known at the moment or by the end of the day asked for."""
+    day_end = datetime.combine(known_at + ONE_DAY, time(), tzinfo=UTC) if known_at else None
+    moments = [moment for moment in (books.as_of, day_end) if moment is not None]
+    return read_class_costs(books.folder, min(moments, default=None))
 
 
 def _covered_months(coverage: Coverage, span: Period) -> Buckets:

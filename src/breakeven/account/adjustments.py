@@ -158,7 +158,8 @@ def _steps(account: Account, closing: Closing, own: Figures, now: Figures) -> li
 def same_terms(account: Account, closing: Closing) -> bool:
     """Whether settings, price cards and exchange rates are still those that the month was closed under."""
     basis = closing.basis
-    if any(value != basis[name] for name, value in present_terms(account.books.folder).items()):
+    # Months closed before class costs were known name none, and rest on none.
+    if any(value != basis.get(name) for name, value in present_terms(account.books.folder).items()):
         return False
     from breakeven.account.frozen import rates_from
 

@@ -15,6 +15,7 @@ from breakeven.account import cash
 from breakeven.account.acquisition import unreported_ads
 from breakeven.account.catalogue import METRICS, TABLE_WORDS
 from breakeven.account.facts import Buckets, Tally
+from breakeven.account.margin import posted_idle
 from breakeven.account.metrics import Amount, Missing
 from breakeven.account.payments import fees_and_cash, fees_are_known, recognised
 from breakeven.account.retention import day_retention
@@ -68,10 +69,14 @@ def _uncovered(account: Account, measure: str, bucket: int) -> Missing | None:
 
 def _needed(account: Account, measure: str, period: Period) -> tuple[str, ...]:
     """Tables without which a measure has no value in a period."""
-    if measure == "gpu_cost":
+    if measure in ("gpu_cost", "idle_fleet_cost"):
         # Capacity or lease bills, either is enough; a company without a fleet of its own needs neither.
         leased = any(bill.category == "gpu" and bill.period.overlap(period) for bill in account.bills)
-        return () if leased or not account.books.settings.own_providers else ("capacity",)
+        if not leased and not account.books.settings.own_providers:
+            return ()
+        # What is idle is known beside what was served.
+        used = ("usage",) if measure == "idle_fleet_cost" else ()
+        return used if leased else ("capacity", *used)
     if measure == "ads_spend":
         invoiced = any(
             bill.category == "advertising" and bill.period.overlap(period) for bill in account.bills
@@ -135,6 +140,7 @@ def _usage(account: Account) -> Booked:
 
 def _bills_and_spend(account: Account) -> Booked:
     values: Booked = {"gpu_cost": _posted(account, account.fleet_cost)}
+    values["idle_fleet_cost"] = _each(account, lambda bucket: _idle(account, bucket))
     for category in BILL_CATEGORIES:
         sums = account.tally()
         for _, bucket, part in account.accruals(category):
@@ -150,27 +156,29 @@ def _bills_and_spend(account: Account) -> Booked:
     return values | {f"{kind}_spend": _posted(account, sums) for kind, sums in spend.items()}
 
 
+def _idle(account: Account, bucket: int) -> Amount:
+    """What the own fleet cost while no token kept it busy."""
+    split = account.fleet_splits[bucket]
+    return split.idle if isinstance(split.idle, Missing) else posted_idle(split, account.currency)
+
+
 def _free_use(account: Account) -> Booked:
-    """Serving cost of app and web usage on days without a paid service; own fleet by token weights.
+    """Serving cost of app and web usage on days without a paid service; idle time of the fleet is not in it.
 
     Where the fleet's cost lacks an exchange rate and any free use ran on it, there is no value.
     """
-    fleet, free = account.fleet_cost, account.tally()
-    weights = [Fraction(0)] * len(account.buckets.periods)
+    free = account.tally()
     free_weights = [Fraction(0)] * len(account.buckets.periods)
     for cost in account.usage.by("is_paying", "product"):
-        weights[cost.bucket] += cost.weight
         is_paying, product = cost.key
         if not is_paying and product != "api":
-            free_weights[cost.bucket] += cost.weight
+            split = account.fleet_splits[cost.bucket]
+            free_weights[cost.bucket] += split.weight(cost)
             free.add(cost.bucket, cost.bought)
-    for bucket, weight in enumerate(weights):
-        exact = fleet.exact(bucket)
-        if isinstance(exact, Fraction) and weight:
-            free.add(bucket, exact * free_weights[bucket] / weight)
+            free.add(cost.bucket, split.borne_by(cost))
     posted = _posted(account, free)
     for bucket, weight in enumerate(free_weights):
-        exact = fleet.exact(bucket)
+        exact = account.fleet_splits[bucket].cost
         if weight and isinstance(exact, Missing):
             posted[bucket] = exact
     return {"free_use_cost": posted}

@@ -111,6 +111,20 @@ gpu_cost = _measure(
     "GPUs × hours × price per GPU-hour; the lease bills where no capacity is recorded",
     "显卡数 × 小时 × 每卡时价格；没有算力记录的月份用租赁账单", better="down",
 )  # fmt: skip
+idle_fleet_cost = _measure(
+    "idle_fleet_cost", "Idle fleet, in serving cost", "推理服务成本中的空闲算力", MONEY, "capacity bills usage",
+    "the part of the own fleet's cost in which no token kept a GPU busy, by the class costs recorded",
+    "自有算力成本中没有词元占用显卡的部分，按已登记的分类成本计算", better="down",
+)  # fmt: skip
+served_fleet_cost = _metric(
+    "served_fleet_cost", "Own fleet without idle time", "自有算力（不含空闲）", MONEY, gpu_cost - idle_fleet_cost,
+    "the part of the own fleet's cost that tokens bear", "自有算力成本中由词元承担的部分", better="down",
+)  # fmt: skip
+fleet_utilisation = _metric(
+    "fleet_utilisation", "Utilisation of the own fleet", "自有算力利用率", "ratio", served_fleet_cost / gpu_cost,
+    "the part of the own fleet's cost in which tokens kept GPUs busy", "词元占用显卡的成本占自有算力成本",
+    better="up",
+)  # fmt: skip
 payment_fees = _measure(
     "payment_fees", "Payment fees", "支付手续费", MONEY, "payments",
     "what payment channels and stores keep", "支付渠道和应用商店的扣费", better="down",
@@ -451,7 +465,7 @@ TABLE_WORDS: dict[str, tuple[str, str]] = {
 
 INCOME_LINES: tuple[str, ...] = (
     "subscription_revenue", "gift_revenue", "api_revenue", "refunds", "revenue",
-    "inference_api_cost", "gpu_cost", "serving_cost", "payment_fees", "bandwidth_cost", "cloud_cost",
+    "inference_api_cost", "gpu_cost", "serving_cost", "idle_fleet_cost", "payment_fees", "bandwidth_cost", "cloud_cost",
     "content_cost", "cost_of_revenue", "gross_profit", "gross_margin",
     "ads_spend", "creator_spend", "coupon_spend", "referral_spend", "agency_spend", "acquisition_spend",
     "contribution", "payroll_cost", "training_cost", "other_cost", "operating_result",

@@ -133,22 +133,15 @@ def _free_use(
 ) -> tuple[dict[int, dict[CohortKey | None, Fraction]], dict[tuple[CohortKey | None, int], int]]:
     """Exact cost, and tokens, of app and web use on days without a paid service."""
     cost: dict[int, dict[CohortKey | None, Fraction]] = defaultdict(lambda: defaultdict(Fraction))
-    weights: dict[int, Fraction] = defaultdict(Fraction)
     tokens: dict[tuple[CohortKey | None, int], int] = defaultdict(int)
-    free: list[tuple[CohortKey | None, int, Fraction]] = []
     for used in account.usage.by(*dimensions, "is_paying", "product"):
-        weights[used.bucket] += used.weight
         *cohort, is_paying, product = used.key
         if is_paying or product == "api":
             continue
         key = _cohort(tuple(cohort))
         cost[used.bucket][key] += Fraction(0) if isinstance(used.bought, NoRate) else used.bought
+        cost[used.bucket][key] += account.fleet_splits[used.bucket].borne_by(used)
         tokens[key, used.bucket] += sum(used.counts[name] for name in CLASSES)
-        free.append((key, used.bucket, used.weight))
-    for key, bucket, weight in free:
-        fleet = account.fleet_cost.exact(bucket)
-        if isinstance(fleet, Fraction) and weights[bucket]:
-            cost[bucket][key] += fleet * weight / weights[bucket]
     return cost, tokens
 
 

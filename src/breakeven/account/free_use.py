@@ -64,22 +64,17 @@ def free_use_by(account: Account, dimension: Dimension) -> dict[tuple[str | None
     usage = account.usage
     priced = PricedUsage(
         pa.concat_tables(rows), model_cuts(account.prices), account.prices, account.buckets,
-        account.converter, own_providers=usage.own_providers, weights=usage.weights, counted=False,
+        account.converter, own_providers=usage.own_providers, weights=usage.weights,
+        class_costs=account.class_costs, counted=False,
     )  # fmt: skip
     found: dict[tuple[str | None, int], Fraction] = defaultdict(Fraction)
     costs = priced.by("is_before", "product", "name")
-    whole: dict[int, Fraction] = defaultdict(Fraction)
-    for cost in costs:
-        whole[cost.bucket] += cost.weight
     for cost in costs:
         is_before, product, name = cost.key
         if not is_before or product == "api":
             continue
-        fleet = account.fleet_cost.exact(cost.bucket)
-        amount = Fraction(0) if isinstance(cost.bought, NoRate) else cost.bought
-        if isinstance(fleet, Fraction) and whole[cost.bucket]:
-            amount += fleet * cost.weight / whole[cost.bucket]
-        found[name, cost.bucket] += amount
+        bought = Fraction(0) if isinstance(cost.bought, NoRate) else cost.bought
+        found[name, cost.bucket] += bought + account.fleet_splits[cost.bucket].borne_by(cost)
     return dict(found)
 
 

@@ -1,4 +1,4 @@
-"""What a closed month rests on, kept so that it can be computed again: settings, price cards, exchange rates.
+"""What a closed month rests on, kept so that it can be computed again: settings, cards, rates, class costs.
 
 Rates are kept as they were answered while the statement was computed, so that neither a new `fx.csv` nor a
 new release of the bank's rates can change it. A question that was not asked then is answered by the `fx.csv`
@@ -21,6 +21,8 @@ from typing import Any
 
 from breakeven.account.catalogue import METRICS
 from breakeven.account.metrics import formula
+from breakeven.ledger.class_costs import PLACE as CLASS_COSTS
+from breakeven.ledger.class_costs import ClassCosts, class_costs_from
 from breakeven.ledger.closings import Closings, sha256
 from breakeven.ledger.settings import FILE_NAME, Settings, settings_from
 from breakeven.pricing.fx import NoRate, Rate, Rates
@@ -42,6 +44,7 @@ class Terms:
     settings: Settings
     prices: PriceBook
     rates: Rates
+    class_costs: ClassCosts
 
 
 class RecordedRates(Rates):
@@ -118,10 +121,11 @@ def rates_from(content: bytes) -> dict[Asked, Rate | NoRate]:
 
 def present_terms(books: Path) -> dict[str, Any]:
     """What settings, cards and own rates are now, named by their contents; nothing is kept."""
-    fx, settings = books / FX_FILE, books / FILE_NAME
+    fx, settings, class_costs = books / FX_FILE, books / FILE_NAME, books / CLASS_COSTS
     return {
         "settings": sha256(settings.read_bytes()),
         "fx": sha256(fx.read_bytes()) if fx.is_file() else None,
+        "class_costs": sha256(class_costs.read_bytes()) if class_costs.is_file() else None,
         "cards": [
             {"layer": layer, "name": path.name, "sha256": sha256(path.read_bytes())}
             for layer, path in _cards(books)
@@ -132,7 +136,12 @@ def present_terms(books: Path) -> dict[str, Any]:
 def keep_terms(closings: Closings, asked: Mapping[Asked, Rate | NoRate]) -> dict[str, Any]:
     """Keep copies of the present terms; returns their names for the basis of a closing."""
     books = closings.books
-    for path in [books / FILE_NAME, books / FX_FILE, *(path for _, path in _cards(books))]:
+    for path in [
+        books / FILE_NAME,
+        books / FX_FILE,
+        books / CLASS_COSTS,
+        *(path for _, path in _cards(books)),
+    ]:
         if path.is_file():
             closings.keep(path.read_bytes())
     return present_terms(books) | {"rates": closings.keep(rates_text(asked))}
@@ -154,7 +163,14 @@ def kept_terms(closings: Closings, basis: Mapping[str, Any]) -> Terms:
         content=sha256("\n".join(said).encode()),
     )
     asked = rates_from(closings.kept(basis["rates"]))
-    return Terms(settings, prices, FrozenRates(asked, _own_rates(closings, basis["fx"])))
+    rates = FrozenRates(asked, _own_rates(closings, basis["fx"]))
+    return Terms(settings, prices, rates, _class_costs(closings, basis))
+
+
+def _class_costs(closings: Closings, basis: Mapping[str, Any]) -> ClassCosts:
+    """Those of the time; months closed by a program that knew none had none."""
+    name = basis.get("class_costs")
+    return class_costs_from(closings.kept(name), str(CLASS_COSTS)) if name else ClassCosts()
 
 
 def _own_rates(closings: Closings, fx: str | None) -> Rates:

@@ -37,7 +37,7 @@ def rows_of(books: Books, table: str) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class FleetHours:
-    """One row of the fleet for the time it held: within one day of the books' zone."""
+    """One row of the fleet for the time it held: within one day of the books' zone, from `start` to `end`."""
 
     day: date
     pool: str
@@ -46,6 +46,8 @@ class FleetHours:
     currency: str
     gpu_hours: Fraction
     cost: Fraction
+    start: datetime
+    end: datetime
 
 
 def fleet_hours(books: Books) -> list[FleetHours]:
@@ -71,7 +73,7 @@ def fleet_hours(books: Books) -> list[FleetHours]:
             found.append(
                 FleetHours(
                     day, pool, gpu, commitment, row["currency"], gpu_hours,
-                    gpu_hours * Fraction(row["price_per_gpu_hour"]),
+                    gpu_hours * Fraction(row["price_per_gpu_hour"]), row["at"], end,
                 )
             )  # fmt: skip
     return found

@@ -1,7 +1,8 @@
-"""What use costs, by any dimension: inference bought at its price, own fleet by token weights, to the cent.
+"""What use costs, by any dimension: inference bought at its price, own fleet by class costs, to the cent.
 
 The parts of a bucket add up to the statement's posted lines: bought inference is posted by largest remainder,
-the fleet's cost is apportioned by weights. A fleet that served nothing leaves an `idle` line.
+the fleet's cost is apportioned by GPU-seconds or declared weights (`fleet_split`). What no token bears is an
+`idle` line.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from breakeven.account.facts import whole
 from breakeven.account.metrics import Missing
-from breakeven.account.usage import COUNTS, UsageCost
+from breakeven.account.usage import CLASSES, COUNTS, UsageCost
 from breakeven.money import apportion, post, post_parts
 from breakeven.pricing.fx import NoRate
 
 if TYPE_CHECKING:
     from breakeven.account.account import Account
+    from breakeven.account.fleet_split import FleetSplit
 
 IDLE = "(idle fleet)"
 BILLED = "(billed, not logged)"
@@ -116,22 +118,27 @@ def _post_bucket(account: Account, bucket: int, costs: list[UsageCost], width: i
     )
     if unlogged:
         lines.append(CostLine((BILLED, *[None] * (width - 1))[:width], bought=unlogged))
-    fleet = account.fleet_cost.exact(bucket)
-    if isinstance(fleet, Missing) or not fleet:
+    split = account.fleet_splits[bucket]
+    if isinstance(split.cost, Missing) or not split.cost:
         return lines
-    total = post(whole(fleet), currency)
-    weights = [whole(cost.weight) for cost in costs]
+    total, idle = post(whole(split.cost), currency), posted_idle(split, currency)
+    weights = [whole(split.weight(cost)) for cost in costs]
     if any(weights):
-        for line, part in zip(lines, apportion(total, weights, currency), strict=False):
+        for line, part in zip(lines, apportion(total - idle, weights, currency), strict=False):
             line.fleet = part
-    else:
-        lines.append(CostLine((IDLE, *[None] * (width - 1))[:width], fleet=total))
+    if idle:
+        lines.append(CostLine((IDLE, *[None] * (width - 1))[:width], fleet=idle))
     return lines
+
+
+def posted_idle(split: FleetSplit, currency: str) -> Decimal:
+    """The idle line of a bucket; zero where idle time is not known: tokens bear all of the cost then."""
+    return Decimal(0) if isinstance(split.idle, Missing) else post(whole(split.idle), currency)
 
 
 @dataclass(frozen=True)
 class ClassCost:
-    """What one token class cost: its own price where bought, its weight's share of the fleet where served."""
+    """What one token class cost: its own price where bought, its share of the fleet where served."""
 
     token_class: str
     tokens: int
@@ -139,28 +146,19 @@ class ClassCost:
 
 
 def cost_by_class(account: Account) -> list[ClassCost]:
-    """Serving cost by token class over all buckets; request fees, if any, are a class of their own."""
-    names = ("uncached_input_tokens", "cached_input_tokens", "cache_write_tokens", "output_tokens")
-    tokens = dict.fromkeys((*names, "request_fees"), 0)
-    exact = dict.fromkeys((*names, "request_fees"), Fraction(0))
+    """Serving cost by token class over all buckets; request fees and idle time, if any, are a class each."""
+    names = CLASSES
+    tokens = dict.fromkeys((*names, "request_fees", "idle_fleet"), 0)
+    exact = dict.fromkeys(tokens, Fraction(0))
     for bucket in range(len(account.buckets.periods)):
         costs = [cost for cost in account.usage_totals if cost.bucket == bucket]
-        weights = {
-            name: sum(
-                (account.usage.weights[name] * cost.counts[name] for cost in costs if cost.is_own),
-                Fraction(0),
-            )
-            for name in names
-        }
-        fleet = account.fleet_cost.exact(bucket)
-        whole_weight = sum(weights.values(), Fraction(0))
-        for name in names:
-            tokens[name] += sum(cost.counts[name] for cost in costs)
-            if isinstance(fleet, Fraction) and whole_weight:
-                exact[name] += fleet * weights[name] / whole_weight
+        split = account.fleet_splits[bucket]
+        if isinstance(split.idle, Fraction):
+            exact["idle_fleet"] += split.idle
         for cost in costs:
-            for name, amount in zip(names, cost.bought_by_class, strict=True):
-                exact[name] += amount
+            for name, bought, own in zip(names, cost.bought_by_class, split.by_class(cost), strict=True):
+                tokens[name] += cost.counts[name]
+                exact[name] += bought + own
             if isinstance(cost.bought, Fraction):
                 exact["request_fees"] += cost.bought - sum(cost.bought_by_class, Fraction(0))
     parts = post_parts([whole(amount) for amount in exact.values()], account.currency)

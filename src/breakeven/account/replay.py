@@ -51,7 +51,7 @@ def facts_now_under_kept_terms(account: Account, closing: Closing) -> Account:
     month = Buckets((Period.month(closing.month),))
     return replace(
         account, books=books, prices=terms.prices, rates=terms.rates, currency=terms.settings.currency,
-        buckets=month, closed=None,
+        buckets=month, closed=None, class_costs=terms.class_costs,
     )  # fmt: skip
 
 
@@ -60,7 +60,7 @@ def _opened(books: Books, terms: Terms, closing: Closing, engine: str, progress:
 
     return open_account(
         books, period=Period.month(closing.month), engine=engine, prices=terms.prices, rates=terms.rates,
-        cache=_cache(books, terms), progress=progress, closed=False,
+        cache=_cache(books, terms), progress=progress, closed=False, class_costs=terms.class_costs,
     )  # fmt: skip
 
 

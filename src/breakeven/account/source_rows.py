@@ -47,6 +47,10 @@ def origins(account: Account, measure: str) -> list[Origin]:
         "payers": [Origin("payments", "kind IN ('subscription', 'gift')", by_service=True)],
         "inference_api_cost": [Origin("usage", outside)],
         "gpu_cost": [Origin("capacity") if account.fleet else Origin("bills", "category = 'gpu'")],
+        "idle_fleet_cost": [
+            Origin("capacity") if account.fleet else Origin("bills", "category = 'gpu'"),
+            Origin("usage", f"provider IN ({sql.texts(own)})" if own else "false"),
+        ],
         "usage_at_list_price": [Origin("usage")],
         "free_use_cost": [Origin("usage", "product IS DISTINCT FROM 'api'")],
         "unpriced_tokens": [Origin("usage", outside)],

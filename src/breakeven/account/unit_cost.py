@@ -55,7 +55,8 @@ def unit_cost_index(account: Account) -> dict[date, Amount]:
 
     A month is missing when it has no usage with a cost, or cannot be linked to the last one. Multiply today's
     cost of serving by a month's value to have it at that month's unit costs. Bought tokens count at what was
-    paid on average, own ones at their weight's share of what the fleet cost, so an idle fleet is dear.
+    paid on average, own ones at their share of what the fleet cost: with class costs the time they keep GPUs
+    busy, without them also idle time, so that an idle fleet is dear.
 
     Source: chained Laspeyres index, as in International Labour Office and others (2004), Consumer Price Index
     Manual: Theory and Practice.
@@ -101,11 +102,9 @@ def _baskets(account: Account) -> dict[date, Basket]:
     found: dict[date, dict[Item, list[Fraction]]] = defaultdict(
         lambda: defaultdict(lambda: [Fraction(0), Fraction(0)])
     )
-    costs = account.usage.by("provider", "model")
-    per_weight = _per_weight(account, costs)
-    for cost in costs:
+    for cost in account.usage.by("provider", "model"):
         month = account.buckets.periods[cost.bucket].first.replace(day=1)
-        for item, quantity, amount in _items(account, cost, per_weight.get(cost.bucket)):
+        for item, quantity, amount in _items(account, cost):
             sums = found[month][item]
             sums[0] += quantity
             sums[1] += amount
@@ -115,29 +114,15 @@ def _baskets(account: Account) -> dict[date, Basket]:
     }
 
 
-def _per_weight(account: Account, costs: list[UsageCost]) -> dict[int, Fraction]:
-    """What one unit of weight cost on the own fleet, by bucket; absent where the cost is not known."""
-    found: dict[int, Fraction] = {}
-    for bucket in range(len(account.buckets.periods)):
-        weight = sum((cost.weight for cost in costs if cost.bucket == bucket), Fraction(0))
-        fleet = account.fleet_cost.exact(bucket)
-        known = not isinstance(account.facts.get("gpu_cost", bucket), Missing)
-        if known and weight and isinstance(fleet, Fraction):
-            found[bucket] = fleet / weight
-    return found
-
-
-def _items(
-    account: Account, cost: UsageCost, per_weight: Fraction | None
-) -> list[tuple[Item, int, Fraction]]:
+def _items(account: Account, cost: UsageCost) -> list[tuple[Item, int, Fraction]]:
     provider, model = (str(part) for part in cost.key)
     if cost.is_own:
-        if per_weight is None:
+        if isinstance(account.facts.get("gpu_cost", cost.bucket), Missing):
             return []
-        weights = account.usage.weights
+        borne = account.fleet_splits[cost.bucket].by_class(cost)
         return [
-            ((provider, model, name), cost.counts[name], weights[name] * cost.counts[name] * per_weight)
-            for name in CLASSES
+            ((provider, model, name), cost.counts[name], amount)
+            for name, amount in zip(CLASSES, borne, strict=True)
             if cost.counts[name]
         ]
     if not isinstance(cost.bought, Fraction):

@@ -7,8 +7,8 @@ multiplication of a few rows, never a look at the requests.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
 from typing import Any
 
@@ -17,6 +17,7 @@ import pyarrow.compute
 
 from breakeven.account.facts import Buckets, Converter
 from breakeven.account.measures import TOKEN_COLUMNS, ModelCuts
+from breakeven.ledger.class_costs import ClassCostEntry, ClassCosts
 from breakeven.pricing.apply import UsageLine, price_usage
 from breakeven.pricing.fx import NoRate
 from breakeven.pricing.price_book import PriceBook
@@ -27,8 +28,11 @@ from breakeven.pricing.terms import Side
 pc: Any = pyarrow.compute
 
 _KEY = ("provider", "model", "service_tier", "utc_day", "slot", "context")
+_SERVED = ("provider", "model", "day")
 CLASSES = TOKEN_COLUMNS[:4]
 COUNTS = ("requests", *TOKEN_COLUMNS)
+DECLARED = 0
+"""What `UsageCost.own_tokens` calls tokens of a model without class costs: declared weights stand for it."""
 
 
 def model_cuts(book: PriceBook) -> tuple[ModelCuts, ...]:
@@ -54,8 +58,9 @@ class UsageCost:
     """One group of usage in one bucket: counts, and exact money in the statement's currency.
 
     `bought` is None where an exchange rate is absent. `bought_by_class` and `unpriced_by_class` follow
-    `CLASSES`. `weight` is the group's share key for own-fleet cost. `is_own` says who serves it: own GPUs,
-    or a provider with a price.
+    `CLASSES`. `is_own` says who serves it: own GPUs, or a provider with a price. `weight` is what own tokens
+    weigh by declared weights; `own_tokens` are their counts by class under each class cost that holds for
+    them (a number in `PricedUsage.class_costs`).
     """
 
     bucket: int
@@ -69,6 +74,7 @@ class UsageCost:
     unpriced_sell_tokens: int
     bought_by_class: tuple[Fraction, ...]
     unpriced_by_class: tuple[int, ...] = (0, 0, 0, 0)
+    own_tokens: dict[int, tuple[int, ...]] = field(default_factory=dict[int, tuple[int, ...]])
 
 
 class PricedUsage:
@@ -84,6 +90,7 @@ class PricedUsage:
         *,
         own_providers: Iterable[str],
         weights: dict[str, Fraction],
+        class_costs: ClassCosts | None = None,
         counted: bool = True,
     ) -> None:
         self.book, self.buckets, self.converter = book, buckets, converter
@@ -94,7 +101,10 @@ class PricedUsage:
         self._quotes: list[tuple[Quote | Unpriced, Quote | Unpriced]] = []
         self.buy_reasons: dict[str, Unpriced] = {}
         self.sell_reasons: dict[str, Unpriced] = {}
-        self.rows = self._with_quotes(_in_buckets(rollup, buckets))
+        self._recorded = class_costs or ClassCosts()
+        self.class_costs: tuple[ClassCostEntry | None, ...] = (None, *self._recorded.entries)
+        """Class costs by their number in the column `class_cost` of `rows`; number 0 is none."""
+        self.rows = self._with_class_costs(self._with_quotes(_in_buckets(rollup, buckets)))
 
     def _with_quotes(self, rows: pa.Table) -> pa.Table:
         if rows.num_rows == 0:
@@ -113,6 +123,22 @@ class PricedUsage:
             ids.append(found)
         return rows.append_column("quotes", pa.array(ids, pa.int64()).take(encoded.indices))
 
+    def _with_class_costs(self, rows: pa.Table) -> pa.Table:
+        if rows.num_rows == 0:
+            return rows
+        if not self._recorded or not self.own_providers:
+            return rows.append_column("class_cost", pa.repeat(pa.scalar(DECLARED, pa.int64()), rows.num_rows))
+        parts = [pc.fill_null(pc.cast(rows[name], pa.string()), "\x00") for name in _SERVED]
+        encoded = pc.dictionary_encode(pc.binary_join_element_wise(*parts, "\x1f")).combine_chunks()
+        first = rows.select(_SERVED).take(pa.array(_first_positions(encoded))).to_pylist()
+        ids = pa.array([self.class_cost_of(*(key[name] for name in _SERVED)) for key in first], pa.int64())
+        return rows.append_column("class_cost", ids.take(encoded.indices))
+
+    def class_cost_of(self, provider: str, model: str, day: date) -> int:
+        """The number of the class cost that holds for an own model on a day; 0 where none does."""
+        found = self._recorded.of(provider, model, day) if provider in self.own_providers else None
+        return self.class_costs.index(found)
+
     def _quote(self, side: Side, key: dict[str, Any]) -> Quote | Unpriced:
         cut = self._marks.get((key["provider"], key["model"]))
         seconds = cut.cuts_seconds_utc[key["slot"] - 1] if cut and key["slot"] else 0
@@ -128,7 +154,7 @@ class PricedUsage:
         """Counts and exact money by bucket and dimensions; no dimension gives the totals."""
         if self.rows.num_rows == 0:
             return []
-        keys = list(dict.fromkeys(["bucket", *dimensions, "provider", "quotes"]))
+        keys = list(dict.fromkeys(["bucket", *dimensions, "provider", "quotes", "class_cost"]))
         grouped = self.rows.group_by(keys, use_threads=False).aggregate(
             [(name, "sum") for name in self._counts]
         )
@@ -190,6 +216,7 @@ class PricedUsage:
             sum(sell.unpriced_tokens),
             tuple(nothing if is_own or isinstance(part, NoRate) else part for part in by_class),
             (0, 0, 0, 0) if is_own else buy.unpriced_tokens,
+            {line["class_cost"]: tuple(counts[name] for name in CLASSES)} if is_own else {},
         )
 
 
@@ -216,7 +243,21 @@ def _added(first: UsageCost, second: UsageCost) -> UsageCost:
             left + right
             for left, right in zip(first.unpriced_by_class, second.unpriced_by_class, strict=True)
         ),
+        {
+            number: tuple(
+                left + right
+                for left, right in zip(
+                    first.own_tokens.get(number, _NO_TOKENS),
+                    second.own_tokens.get(number, _NO_TOKENS),
+                    strict=True,
+                )
+            )
+            for number in (first.own_tokens | second.own_tokens)
+        },
     )
+
+
+_NO_TOKENS = (0, 0, 0, 0)
 
 
 def _in_buckets(rows: pa.Table, buckets: Buckets) -> pa.Table:

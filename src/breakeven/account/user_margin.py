@@ -1,8 +1,9 @@
 """Which users cost more than they bring: the heaviest users and the loss-making share of a month.
 
 Each user's tokens are costed at the month's average unit cost of the model and token class, so users sum to
-the month's serving cost (up to a trillionth of the currency per token); revenue is what was recognised for
-the user in the month, less what was given back. Ranking happens in the engine; few numbers come back.
+the month's serving cost without idle GPUs (up to a trillionth of the currency per token); revenue is what
+was recognised for the user in the month, less what was given back. Ranking happens in the engine; few numbers
+come back.
 """
 
 from __future__ import annotations
@@ -108,16 +109,14 @@ def _unit_costs(account: Account, bucket: int) -> list[tuple[str, str, list[int]
         for cost in account.usage.by("provider", "model")
         if cost.bucket == bucket
     }
-    fleet = account.fleet_cost.exact(bucket)
-    weight = sum((cost.weight for cost in costs.values()), Fraction(0))
-    per_weight = fleet / weight if isinstance(fleet, Fraction) and weight else Fraction(0)
+    split = account.fleet_splits[bucket]
     found: list[tuple[str, str, list[int]]] = []
     for (key, is_own), cost in sorted(costs.items(), key=lambda item: str(item[0])):
-        per_token: list[int] = []
-        for name, bought in zip(CLASSES, cost.bought_by_class, strict=True):
-            tokens = cost.counts[name]
-            unit = account.usage.weights[name] * per_weight if is_own else Fraction(bought, tokens or 1)
-            per_token.append(round(unit * _PICO))
+        amounts = split.by_class(cost) if is_own else cost.bought_by_class
+        per_token = [
+            round(Fraction(amount, cost.counts[name] or 1) * _PICO)
+            for name, amount in zip(CLASSES, amounts, strict=True)
+        ]
         found.append((key[0], key[1], per_token))
     return found
 

@@ -279,11 +279,11 @@ def _assumptions(
     return [
         Assumption(
             Label("Price of a GPU-hour", "每卡时价格"),
-            gpu_price.amount,
+            significant(gpu_price.per_gpu_hour, 6),
             f"{gpu_price.currency}/GPU-hour",
             price_shown(gpu_price).said,
         ),
-        Assumption(Label("Price list", "价目"), sold.output, f"{sold.currency}/Mtok", listed),
+        Assumption(Label("Price list, output", "价目（输出）"), sold.output, f"{sold.currency}/Mtok", listed),
         Assumption(
             Label("Utilisation", "利用率"),
             significant(offer.utilisation),

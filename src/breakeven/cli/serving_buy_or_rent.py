@@ -232,7 +232,14 @@ def _assumptions(
     for price in prices:
         kind = COMMITMENT_WORDS[price.commitment]
         what = Label(f"A GPU-hour, {kind.en}", f"每卡时价格（{kind.zh}）")
-        rows.append(Assumption(what, price.amount, f"{price.currency}/GPU-hour", price_shown(price).said))
+        rows.append(
+            Assumption(
+                what,
+                significant(price.per_gpu_hour, 6),
+                f"{price.currency}/GPU-hour",
+                price_shown(price).said,
+            )
+        )
     if sold is not None:
         where = Label(sold.source, sold.source) if sold.since else GIVEN
         what = Label("API, output", "API 输出价")

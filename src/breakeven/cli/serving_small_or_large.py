@@ -144,7 +144,7 @@ def _assumptions(
     figures: list[tuple[Label, Value, str, Label]] = [
         (
             Label("Price of a GPU-hour", "每卡时价格"),
-            price.amount,
+            significant(price.per_gpu_hour, 6),
             f"{price.currency}/GPU-hour",
             price_shown(price).said,
         ),

@@ -351,7 +351,7 @@ class Closings:
 
 def kept_names(basis: Mapping[str, Any]) -> list[str]:
     """The kept contents that a basis names."""
-    names = [basis.get("settings"), basis.get("fx"), basis.get("rates")]
+    names = [basis.get(name) for name in ("settings", "fx", "rates", "class_costs")]
     return [str(name) for name in [*names, *(card["sha256"] for card in basis.get("cards", ()))] if name]
 
 

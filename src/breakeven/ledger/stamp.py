@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-_WATCHED = ("breakeven.toml", "fx.csv", "published.csv", "closed/log.jsonl")
+_WATCHED = ("breakeven.toml", "fx.csv", "published.csv", "closed/log.jsonl", "serving/class_costs.jsonl")
 
 
 def stamp(folder: Path, *card_folders: Path) -> str:

@@ -102,7 +102,7 @@ def _entries_to_book(account: Account, closed: Mapping[date, Closing], month: da
     asking = Account(
         account.books, account.prices, Rates.load(account.books.folder / "fx.csv"), account.currency,
         account.buckets, account.rollups, account.cache, account.engine, account.people_state,
-        ClosedMonths(closed),
+        ClosedMonths(closed), account.class_costs,
     )  # fmt: skip
     return due_adjustments(asking, without=month)
 

@@ -7,8 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-
-import numpy as np
+from typing import NamedTuple
 
 from breakeven.errors import UsageError
 from breakeven.serving.cases import Cases
@@ -116,6 +115,16 @@ def _best(
     return min(within, key=weigh, default=None)
 
 
+class _Near(NamedTuple):
+    """What a layout keeps when it is nearly idle, or at its largest batch where it keeps its part of the
+    target.
+    """
+
+    ttft_seconds: float
+    tpot_seconds: float
+    layout: str
+
+
 def refuse_target(
     deployment: Deployment, tried: Sequence[Layout], cases: Cases, mode: str | None
 ) -> UsageError:
@@ -123,31 +132,28 @@ def refuse_target(
 
     A replica that is nearly idle is as fast as it gets.
     """
-    missed: list[tuple[float, float, float, str]] = []
-    for layout in tried:
-        together = aggregated(deployment, layout, cases) if mode != "disaggregated" else None
-        apart = None if mode == "aggregated" else (
-            prefill_apart(deployment, layout, cases), decode_apart(deployment, layout, cases)
-        )  # fmt: skip
-        if together is not None:
-            missed.append(_missed(cases, together.ttft_seconds, together.tpot_seconds, str(layout)))
-        if apart is not None:
-            name = f"prefill {layout}, decode {layout}"
-            missed.append(_missed(cases, apart[0].ttft_seconds, apart[1].tpot_seconds, name))
-    _, ttft, tpot, layout = min(missed)
+    first, each = float(cases.ttft_seconds[0]), float(cases.tpot_seconds[0])
+    near: list[_Near] = []
+    if mode != "disaggregated":
+        for layout in tried:
+            steady = aggregated(deployment, layout, cases)
+            near.append(_Near(float(steady.ttft_seconds[0]), float(steady.tpot_seconds[0]), str(layout)))
+    if mode != "aggregated":
+        ttft, one = min(
+            (float(prefill_apart(deployment, layout, cases).ttft_seconds[0]), layout) for layout in tried
+        )
+        tpot, other = min(
+            (float(decode_apart(deployment, layout, cases).tpot_seconds[0]), layout) for layout in tried
+        )
+        near.append(_Near(ttft, tpot, f"prefill {one}, decode {other}"))
+    nearest = min(near, key=lambda found: max(found.ttft_seconds / first, found.tpot_seconds / each))
     percent = f"p{100 * float(cases.percentile[0]):g}"
-    promised = _ms(float(cases.ttft_seconds[0])), _ms(float(cases.tpot_seconds[0]))
     return UsageError(
-        f"no layout keeps {promised[0]} to the first token and {promised[1]} per token at {percent}",
-        cause=f"the nearest is {_ms(ttft)} and {_ms(tpot)}, with {layout}",
+        f"no layout keeps {_ms(first)} to the first token and {_ms(each)} per token at {percent}",
+        cause=f"the nearest is {_ms(nearest.ttft_seconds)} and {_ms(nearest.tpot_seconds)}, "
+        f"with {nearest.layout}",
         remedy="promise what the nearest keeps, allow more GPUs, or take a faster GPU or a smaller model",
     )
-
-
-def _missed(cases: Cases, ttft: np.ndarray, tpot: np.ndarray, layout: str) -> tuple[float, float, float, str]:
-    first, each = float(ttft[0]), float(tpot[0])
-    by = max(first / float(cases.ttft_seconds[0]), each / float(cases.tpot_seconds[0]))
-    return by, first, each, layout
 
 
 def _ms(seconds: float) -> str:

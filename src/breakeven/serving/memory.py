@@ -50,7 +50,7 @@ def most_sequences(
     >>> from breakeven.serving.hardware import accelerator
     >>> at = architecture("llama-3.1-70b"), accelerator("h100")
     >>> most_sequences(*at, Layout(tensor=4), 8192, precision="fp8").astype(int).item()
-    75
+    91
     """
     free = max(cache_bytes_per_gpu(architecture, accelerator, layout, precision), 0.0)
     held = architecture.kv_bytes(context_tokens, kv_precision) / architecture.kv_ranks(layout.tensor)
@@ -65,7 +65,7 @@ def least_gpus(
     >>> from breakeven.serving.architecture import architecture
     >>> from breakeven.serving.hardware import accelerator
     >>> least_gpus(architecture("deepseek-v3"), accelerator("h100"), "fp8")
-    10
+    9
     """
     usable = USABLE_SHARE * accelerator.memory_bytes - WORKING_BYTES
     return int(np.ceil(architecture.weight_bytes(precision) / usable))

@@ -38,6 +38,11 @@ _LEVERS = {
     "free_share": Label("Requests that nobody pays for", "无人付费的请求占比"),
     "work": Label("GPU time of a request, of this model's", "每次请求 GPU 时间（相对本模型）"),
 }
+_PAYS = {
+    "yes": Label("pays", "盈利"),
+    "no": Label("loses", "亏损"),
+    "not_sure": Label("not sure: the interval contains zero", "不确定：区间包含零"),
+}
 _VERDICTS = {
     "at_least": Label("pays from here on", "达到此值起盈利"),
     "at_most": Label("pays up to here", "不超过此值时盈利"),
@@ -90,7 +95,7 @@ def breakeven_price_view(priced: Priced, envelope: Envelope) -> View:
         "gpu": priced.gpu,
         "margin": significant(margin.value),
         "price_level": significant(priced.offer.price_level.value),
-        "pays": "yes" if margin.low >= 0 else "no" if margin.high < 0 else "not_sure",
+        "pays": _pays(margin),
     }
     if priced.drift is not None:
         facts["margin_gone_after_months"] = _months(priced.drift.zero_months)
@@ -138,6 +143,10 @@ def _prices(priced: Priced) -> Table:
             "二者均已计入空闲与免费请求。",
         ),
     )
+
+
+def _pays(margin: Estimate) -> str:
+    return "yes" if margin.low >= 0 else "no" if margin.high < 0 else "not_sure"
 
 
 def _of(prices: TokenPrices, name: str) -> float:
@@ -222,6 +231,7 @@ def _instead(priced: Priced) -> Table:
             "active": significant(one.active_parameters / 1e9),
             "price_level": None if one.price_level is None else significant(one.price_level.value),
             **(cells(one.margin) if one.margin else {"value": None, "low": None, "high": None}),
+            "pays": None if one.margin is None else _pays(one.margin),
             "why": one.why or None,
         }
         for one in priced.instead
@@ -236,6 +246,7 @@ def _instead(priced: Priced) -> Table:
             Column("price_level", Label("Break-even, of this list", "盈亏平衡价（相对本价目）"), "ratio"),
             Column("value", Label("Margin", "毛利率"), "ratio"),
             *interval_columns("ratio"),
+            Column("pays", Label("The list", "结论"), words=_PAYS),
             Column("why", Label("Why none", "无数值原因"), words=reasons),
         ),
         rows,

@@ -44,9 +44,10 @@ def capacity_table(found: CacheFindings) -> Table:
     note = None
     if found.terms is not None:
         note = Label(
-            "GPUs saved: GPU-hours per hour of this traffic. A month is 730 hours of the same traffic. "
-            "Low and high are the bounds of the 80 % interval.",
-            "省下的显卡数：此流量每小时省下的卡时。一个月按同样流量的 730 小时计。下限与上限为 80% 区间。",
+            "GPUs saved: GPU-hours per hour of this traffic. A month is 730 hours of the same traffic."
+            + ("" if found.is_exact else " Low and high are the bounds of the 80 % interval."),
+            "省下的显卡数：此流量每小时省下的卡时。一个月按同样流量的 730 小时计。"
+            + ("" if found.is_exact else "下限与上限为 80% 区间。"),
         )
     title = Label("By capacity", "按容量")
     return Table("capacity", title, tuple(columns), rows, note)
@@ -117,9 +118,10 @@ def best_table(found: CacheFindings) -> Table | None:
         Column("hit_tokens", Label("Input served", "输入命中率"), "ratio"),
         *banded("net", NET, found.currency, is_exact=found.is_exact),
     )
+    bounded = "" if found.is_exact else "; low and high are the best sizes at the bounds of the saving"
+    bounded_zh = "" if found.is_exact else "；上下限为节省取区间两端时的最佳容量"
     note = Label(
-        "The size at which saving less bill is largest, of all sizes and not only those above; low and high "
-        "are the best sizes at the bounds of the saving.",
-        "在全部容量（不限于上表）中净节省最大者；上下限为节省取区间两端时的最佳容量。",
+        f"The size at which saving less bill is largest, of all sizes and not only those above{bounded}.",
+        f"在全部容量（不限于上表）中净节省最大者{bounded_zh}。",
     )
     return Table("best", Label("Best size", "最佳容量"), columns, tuple(rows), note)

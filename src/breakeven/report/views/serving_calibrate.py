@@ -34,8 +34,7 @@ _COLUMNS = (
 _NOTE = Label(
     "Error of output tokens per second and GPU. After: each point is predicted from the others of its "
     "deployment. Factors multiply the shipped model's times, with 80 % intervals; few points leave part of "
-    "the "
-    "shipped value.",
+    "the shipped value.",
     "误差指每卡每秒输出词元。校准后：每个点由同一部署的其余点预测。"
     "系数乘以内置模型的时间，附 80 % 区间；点数少时仍保留一部分内置值。",
 )

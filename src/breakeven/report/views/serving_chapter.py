@@ -222,15 +222,18 @@ def fleet_figure(account: Account) -> Bars:
         return tuple(None if isinstance(value, str) else value for value in found)
 
     billed, idle = values("gpu_cost"), values("idle_fleet_cost")
-    undivided = tuple(cost if known is None else None for cost, known in zip(billed, idle, strict=True))
+    undivided = tuple(cost if share is None else None for cost, share in zip(billed, idle, strict=True))
     series = [
         Series("served", Label("Served tokens", "由词元承担"), values("served_fleet_cost")),
         Series("idle", Label("Idle", "空闲"), idle),
         Series("undivided", Label("Idle time not known", "空闲未知"), undivided),
     ]
+    known = any(value is not None for value in idle)
     return Bars(
         "serving_fleet_chart",
-        Label("Cost of the own fleet, served and idle", "自有算力成本：承担与空闲"),
+        Label("Cost of the own fleet, served and idle", "自有算力成本：承担与空闲")
+        if known
+        else Label("Cost of the own fleet, its idle time not known", "自有算力成本（空闲未知）"),
         account.currency,
         tuple(verbatim(period.label) for period in account.buckets.periods),
         tuple(one for one in series if any(value is not None for value in one.values)),

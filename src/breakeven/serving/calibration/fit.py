@@ -50,7 +50,8 @@ class Observed:
             self.names,
             LoopWork(
                 _chosen(self.work.decode, chosen), _chosen(self.work.prefill, chosen),
-                self.work.concurrency[chosen], self.work.running[chosen], self.work.output_tokens[chosen], self.work.gpus[chosen],
+                self.work.concurrency[chosen], self.work.running[chosen],
+                self.work.output_tokens[chosen], self.work.gpus[chosen],
             ),
             {rate: (columns, weights[chosen]) for rate, (columns, weights) in self.design.items()},
             self.log_ttft[chosen], self.log_tpot[chosen], self.log_throughput[chosen], self.weights[chosen],

@@ -126,7 +126,8 @@ def _check_order(rows: list[_Row]) -> None:
         if apart == ONE_HOUR:
             continue
         if apart == ONE_HOUR * 0:
-            what, remedy = f"the hour {_said(row.at)} of {row.model} is repeated", "add the two rows up"
+            what = f"the hour {_said(row.at)} of {row.model} is repeated"
+            remedy = "add the two rows up"
         elif apart < ONE_HOUR * 0:
             what = f"the hours of {row.model} are not sorted: {_said(row.at)} after {_said(before.at)}"
             remedy = "sort the rows by time"

@@ -65,6 +65,11 @@ class LatencyCurve:
                 cause="throughput does not grow beyond the last of these",
                 remedy="choose a target on the curve, or measure further points",
             )
+        # The target is a point of its own, so that load 1 means the same by concurrency and by throughput.
+        place = int(np.searchsorted(at, target))
+        if at[place] != target:
+            each = np.insert(each, place, np.interp(target, at, each))
+            at = np.insert(at, place, target)
         return cls(at, each, float(target))
 
     @property

@@ -33,20 +33,18 @@ class Supply:
 
     def __post_init__(self) -> None:
         for name in ("owned", "reserved", "on_demand"):
-            count = getattr(self, name)
+            count, price, flag = getattr(self, name), getattr(self, f"{name}_price"), name.replace("_", "-")
             if count is not None and count < 0:
-                raise UsageError(f"{count} GPUs {name}", remedy="GPUs are counted from zero up")
-        for name in ("owned", "reserved", "on_demand"):
-            price, words = getattr(self, f"{name}_price"), name.replace("_", "-")
+                raise UsageError(f"--{flag} {count} is below zero", remedy="GPUs are counted from zero up")
             if price is not None and not 0 <= price < float("inf"):
                 raise UsageError(
-                    f"the price {price:g} of {words} GPUs is not a price",
+                    f"--{flag}-price {price:g} is not a price",
                     remedy="give money per GPU-hour, from zero up",
                 )
-            if price is None and getattr(self, name) != 0:
+            if price is None and count != 0:
                 raise UsageError(
-                    f"what {words} GPUs cost is not known",
-                    remedy=f"give --{words}-price, or --{words} 0 for none of them",
+                    f"what --{flag} GPUs cost is not known",
+                    remedy=f"give --{flag}-price, or --{flag} 0 for none of them",
                 )
         if self.limit == 0:
             raise InputError("the fleet has no GPUs", remedy="give owned, reserved or on-demand GPUs")

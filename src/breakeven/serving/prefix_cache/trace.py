@@ -42,8 +42,8 @@ class PrefixTrace:
         if not len(self.seconds) == len(self.input_tokens) == len(self.starts) - 1:
             lists = len(self.starts) - 1
             raise InputError(
-                f"{len(self.seconds)} times, {len(self.input_tokens)} input lengths and {lists} lists of blocks "
-                "are no trace",
+                f"{len(self.seconds)} times, {len(self.input_tokens)} input lengths and {lists} lists of "
+                "blocks are no trace",
                 remedy="give one of each per request",
             )
 
