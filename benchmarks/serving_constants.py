@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -32,11 +32,11 @@ from breakeven.serving.calibration.point import Point
 from breakeven.serving.calibration.priors import BASES
 from breakeven.serving.calibration.ranking import ranking
 from breakeven.serving.calibration.refit import FEWEST_POINTS, deployment_of, offsets
-from breakeven.serving.calibration.silicon_points import silicon_points
+from breakeven.serving.calibration.silicon_points import decode_points, silicon_points
 from breakeven.serving.closed_loop import loop_times
-from breakeven.serving.constants import SHIPPED
+from breakeven.serving.constants import SHIPPED, Constant, shipped_constants
 from breakeven.serving.rates import RATES, Rates, model_name
-from breakeven.serving.step import prefill_seconds
+from breakeven.serving.step import decode_step, prefill_seconds
 
 FOLDS = 10
 SEED = 5
@@ -154,6 +154,26 @@ def coverage(log_errors: Floats, weights: Floats, numbers: Integers) -> float:
     return float(held.mean())
 
 
+def disaggregated(path: Path, fitted: Fitted) -> Floats:
+    """Logarithms of predicted over measured TPOT of decode workers, which no fit has."""
+    values = dict(zip(fitted.names, fitted.values.tolist(), strict=True))
+    constants = replace(
+        shipped_constants(), constants={name: Constant(name, value, 0.0) for name, value in values.items()}
+    )
+    return np.log(
+        [
+            float(
+                decode_step(
+                    point.architecture, point.accelerator, point.layout, point.batch, point.context_tokens,
+                    precision=point.precision, kv_precision="fp8", engine=point.engine, constants=constants,
+                ).seconds
+            )
+            / point.tpot_seconds
+            for point in decode_points(path)
+        ]
+    )  # fmt: skip
+
+
 def line(name: str, log_errors: Floats) -> str:
     """A row of the table."""
     score = Score.of(log_errors[np.isfinite(log_errors)])
@@ -218,6 +238,8 @@ def main(arguments: Sequence[str]) -> None:
         for tie in (0.0, TIE):
             found = ranking(points, by_deployment.errors.throughput, same_precision=same_precision, tie=tie)
             print(f"Kendall's tau, same precision {same_precision}, ties below {tie:.0%}: {found}")
+
+    print(line("disaggregated decode, tpot, in no fit", disaggregated(Path(arguments[0]), fitted)))
 
     if "--write" in arguments:
         shares = prefill_shares(fitted, data)

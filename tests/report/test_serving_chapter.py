@@ -213,6 +213,7 @@ def test_the_hours_of_a_day_by_hand(tmp_path):
     assert day.left_out == ()
     figure = next(block for block in serving_sections(account)[0].blocks if isinstance(block, Lines))
     assert figure.categories[12] == Label("12:00", "12:00")
+    assert amounts(figure, "busy")[20] == Decimal("0.000161"), "little is not nothing"
     assert amounts(figure, "held")[:13] == (Decimal(2),) * 12 + (Decimal(1),)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -17,8 +18,12 @@ from breakeven.account.account import open_account
 from breakeven.errors import InputError
 from breakeven.ledger.books import Books, open_books
 from breakeven.ledger.class_costs import PLACE, read_class_costs
+from breakeven.serving.architecture import architecture
 from breakeven.serving.books_record import most_gpus
 from breakeven.serving.books_traffic import books_traffic
+from breakeven.serving.hardware import accelerator
+from breakeven.serving.serve import serve
+from breakeven.serving.target import Derate, Target
 
 pytestmark = pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")
 MEASURED = ("--gpu-seconds-uncached", "0.001", "--gpu-seconds-output", "0.004")
@@ -114,16 +119,22 @@ def test_withdrawn_the_declared_weights_count_again(record, books):
 
 
 @pytest.mark.slow
-def test_a_modelled_entry_is_at_benchmark_speed_whatever_the_derate(record, books):
-    arguments = ("--as", "qwen3-32b", "--gpu", "h800")
+def test_a_modelled_entry_occupies_gpus_for_what_serve_says_in_production(record, books):
+    derate = Derate(0.5, 0.8)
+    arguments = ("--as", "qwen3-32b", "--gpu", "h800", "--derate-prefill", "0.5", "--derate-decode", "0.8")
     said(record(*arguments))
-    said(record(*arguments, "--derate-prefill", "0.5", "--derate-decode", "0.8"))
-    plain, derated = read_class_costs(books.folder).entries
-    for name in ("uncached_input", "output"):
-        assert float(plain.benchmark_seconds(name)) == pytest.approx(float(derated.benchmark_seconds(name)))
-    assert derated.busy_seconds("output") == derated.benchmark_seconds("output") * 5 / 4
-    assert plain.seconds["output"].low < plain.seconds["output"].value < plain.seconds["output"].high
-    assert "qwen3-32b" in plain.note
+    [entry] = read_class_costs(books.folder).entries
+    traffic = replace(books_traffic(open_account(books), "self", "large"), requests_per_second=None)
+    served = serve(
+        architecture("qwen3-32b"), accelerator("h800"), traffic, Target(), derate=derate, most_gpus=16
+    )
+    for name in ("uncached_input", "cached_input", "output"):
+        each = getattr(served.work, name)
+        for which in ("value", "low", "high"):
+            assert float(entry.busy_seconds(name, which)) == pytest.approx(getattr(each, which), rel=1e-6)
+    assert entry.benchmark_seconds("output") == entry.busy_seconds("output") * 4 / 5
+    assert entry.busy_seconds("cache_write") == entry.busy_seconds("uncached_input")
+    assert "qwen3-32b" in entry.note
 
 
 @pytest.mark.parametrize(

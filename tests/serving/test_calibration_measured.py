@@ -14,8 +14,9 @@ from breakeven.serving.calibration.hold_out import Score, errors, families, fold
 from breakeven.serving.calibration.point import Point
 from breakeven.serving.calibration.ranking import ranking
 from breakeven.serving.calibration.refit import as_fitted
-from breakeven.serving.calibration.silicon_points import silicon_points
+from breakeven.serving.calibration.silicon_points import decode_points, silicon_points
 from breakeven.serving.constants import shipped_constants
+from breakeven.serving.step import decode_step
 
 POINTS = Path(__file__).parents[3] / "shared/data/serving/measured_serving_points.csv.gz"
 pytestmark = [
@@ -77,6 +78,23 @@ def test_shipped_constants_fit_what_they_were_fitted_to():
     score = Score.of(found.throughput)
     assert (score.median < 0.07, score.mean < 0.12, score.within > 0.85) == (True, True, True), score
     assert ranking(points, found.throughput, same_precision=False).tau > 0.85
+
+
+def test_disaggregated_decode_that_no_fit_saw():
+    """Wide expert parallel on GB200 and GB300 among them, which no aggregated point has."""
+    misses = [
+        float(
+            decode_step(
+                point.architecture, point.accelerator, point.layout, point.batch, point.context_tokens,
+                precision=point.precision, kv_precision="fp8", engine=point.engine,
+            ).seconds
+        )
+        / point.tpot_seconds
+        - 1
+        for point in decode_points(POINTS)
+    ]  # fmt: skip
+    assert len(misses) > 150
+    assert np.median(np.abs(misses)) < 0.2
 
 
 @pytest.mark.slow

@@ -93,7 +93,10 @@ def test_the_answer_adds_up(run):
 
 
 def test_who_loses_and_who_waits(run):
-    _, tables = answer(run(*ENOUGH, "--on-demand", 64, "--overflow", "queue", "--priority", "5%", "--json"))
+    asked = ("--on-demand", 64, "--overflow", "queue", "--priority", "5%", "--json")
+    found, tables = answer(run(*ENOUGH, *asked))
+    assert found["facts"]["more_gpus"] > 0
+    assert Decimal(found["facts"]["more_gpus_by_the_hour"]) > 0
     by_policy = {row["policy"]: row for row in tables["shortage"]}
     assert set(by_policy) == {"queue", "reject", "slow"}
     assert Decimal(by_policy["reject"]["lost_revenue"]) > Decimal(by_policy["slow"]["lost_revenue"]) >= 0

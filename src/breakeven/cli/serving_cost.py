@@ -47,7 +47,7 @@ def price_shown(price: GpuHourPrice) -> PriceShown:
     from breakeven.report.views.serving_cost import PriceShown
     from breakeven.report.views.serving_gpus import COMMITMENT_WORDS
 
-    plain = f"{price.amount.normalize():f} {price.currency}"
+    plain = f"{round(price.amount, 4).normalize():f} {price.currency}"
     if price.source == "--gpu-price":
         said = Label(f"{plain}, as given", f"{plain}，由用户给定")
     else:

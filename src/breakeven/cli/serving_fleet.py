@@ -19,6 +19,7 @@ from breakeven.periods import Period
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
+    from breakeven.ledger.settings import Settings
     from breakeven.report.view_model import Label, Warning  # noqa: A004 - the envelope's word
     from breakeven.serving.fleet.demand import HourlyDemand
     from breakeven.serving.fleet.served_model import ServedModel
@@ -226,7 +227,9 @@ def fleet(
 
     asked = replace(asked, models=(model,) if model else (), gpus=(gpu,) if gpu else ())
     models, warnings = _models(asked, work_file, _sold(sell))
-    demand, zone, name = _demand(asked, models, books, demand_file, profile_file, zone_name, period)
+    demand, zone, owner = _demand(
+        asked, models, books, demand_file, profile_file, zone_name, period, demand_model
+    )
     demand = demand if demand_model is None else demand.only(demand_model)
     named = _for_demand(models, demand)
     prices, currency, said = _prices(
@@ -241,7 +244,14 @@ def fleet(
     shown = FleetShown(
         bounds, supplies, rules, zone, patience_hours, share(priority_share, "--priority"), said
     )
-    envelope = Envelope(name, datetime.now(tz=UTC).date().isoformat(), zone.key, currency, warnings=warnings)
+    envelope = Envelope(
+        "" if owner is None else owner.name,
+        datetime.now(tz=UTC).date().isoformat(),
+        zone.key,
+        currency,
+        synthetic=owner is not None and owner.synthetic,
+        warnings=warnings,
+    )
     emit(serving_fleet_view(shown, envelope, for_people=output.format == "text"), output)
 
 
@@ -292,8 +302,9 @@ def _demand(
     profile_file: Path | None,
     zone_name: str | None,
     period: Period | None,
-) -> tuple[HourlyDemand, ZoneInfo, str]:
-    """Tokens by hour, the time zone of the day, and whose they are."""
+    demand_model: str | None,
+) -> tuple[HourlyDemand, ZoneInfo, Settings | None]:
+    """Tokens by hour, the time zone of the day, and the settings of the books they are from."""
     from breakeven.periods import time_zone
 
     if sum(one is not None for one in (books, demand_file, profile_file)) > 1:
@@ -302,16 +313,22 @@ def _demand(
         from breakeven.serving.fleet.demand_file import read_demand
 
         default = models[0].name if len(models) == 1 else ""
-        return read_demand(demand_file, default), time_zone(_zone(zone_name)), ""
+        return read_demand(demand_file, default), time_zone(_zone(zone_name)), None
     if books is not None:
         from breakeven.ledger.books import open_books
         from breakeven.serving.fleet.books_demand import books_demand
 
         opened = open_books(books)
         zone = zone_name or opened.settings.time_zone
-        names = () if len(models) == 1 else [one.name for one in models]
-        return books_demand(opened, period, names), time_zone(zone), opened.settings.name
-    return *_from_profile(asked, models, profile_file, zone_name, period), ""
+        return books_demand(opened, period, _names(models, demand_model)), time_zone(zone), opened.settings
+    return *_from_profile(asked, models, profile_file, zone_name, period), None
+
+
+def _names(models: tuple[ServedModel, ...], demand_model: str | None) -> tuple[str, ...]:
+    """The models of the usage that count: the one asked for, those of the file, else all."""
+    if demand_model is not None:
+        return (demand_model,)
+    return () if len(models) == 1 else tuple(model.name for model in models)
 
 
 def _from_profile(

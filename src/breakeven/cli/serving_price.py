@@ -62,7 +62,7 @@ def _converted(asked: Asked, price: GpuPrice) -> GpuHourPrice:
         price.commitment,
         price.source,
         str(price.as_of),
-        converted=f"{price.amount} {price.currency} x {rate.normalize():f} ({where})",
+        converted=f"{price.amount} {price.currency} x {rate:.6g} ({where})",
     )
 
 

@@ -29,7 +29,7 @@ from breakeven.serving.layout import Layout
 from breakeven.serving.memory import most_sequences
 from breakeven.serving.step_work import CHUNK_TOKENS
 from breakeven.serving.target import BENCHMARK, Derate
-from breakeven.serving.waiting import at_percentile, wait_of
+from breakeven.serving.waiting import at_percentile, running_at_percentile, wait_of
 
 Floats = NDArray[np.float64]
 Limit = Literal["memory_capacity", "tpot_target", "ttft_target", "scheduler"]
@@ -41,6 +41,8 @@ SMALLEST_BATCH = 0.02
 MOST_SEQUENCES_PER_GROUP = 1_024
 """An engine's usual limit of running sequences (`max_num_seqs` of vLLM, V1 default on large GPUs)."""
 MOST_PREFILL_UTILISATION = 0.98
+"""Of a replica that only prefills, however patient its users: beyond, its queue has no steady state to speak
+of."""
 CACHE_BYTES_PER_SECOND = 50e9
 """From host memory to one GPU: PCIe 5.0 x16 carries 64 GB/s less its overheads."""
 
@@ -76,8 +78,8 @@ class Steady:
 
 @dataclass(frozen=True)
 class Prompts:
-    """Prefill of a replica: seconds it is busy for one prompt in the mean, and how they vary; one prompt's
-    own.
+    """Prefill of a replica: seconds it is busy for a prompt in the mean, how they vary, and those of a prompt
+    alone.
     """
 
     busy_seconds: Floats
@@ -133,10 +135,8 @@ def aggregated(deployment: Deployment, layout: Layout, cases: Cases) -> Steady:
     most = _most_running(deployment, layout, cases)
 
     def times(batch: Floats, cases: Cases) -> tuple[Floats, Floats, Floats, Floats]:
-        """Per token: TPOT at the percentile and in the mean; seconds to the first token; busy with
-        prefill.
-        """
-        peak = _running(batch, cases)
+        """TPOT at the percentile and in the mean, time to the first token, share of time in prefill."""
+        peak = running_at_percentile(batch, cases.percentile)
         steps = deployment.decode(layout, np.stack([peak, batch]), cases.context_tokens).seconds * drafting
         work = prompts(deployment, layout, cases, batch, 1.0)
         stall = work.busy_seconds / cases.output_tokens
@@ -156,18 +156,18 @@ def aggregated(deployment: Deployment, layout: Layout, cases: Cases) -> Steady:
     unbounded = times(most, cases)[1]
     busy = share * usual * cases.output_tokens / batch
     return Steady(
-        layout.gpus,
-        batch,
-        _running(batch, cases),
-        rate,
-        share,
-        layout.gpus * busy,
-        layout.gpus * (1.0 / rate - busy),
-        ttft,
-        at_peak,
-        rate / np.maximum(most / (cases.output_tokens * unbounded), rate),
-        _limit(layout, cases, batch, most, at_peak, ttft),
-        ~impossible & (most >= SMALLEST_BATCH),
+        gpus=layout.gpus,
+        batch=batch,
+        batch_at_percentile=running_at_percentile(batch, cases.percentile),
+        requests_per_second=rate,
+        prefill_share=share,
+        prefill_gpu_seconds=layout.gpus * busy,
+        decode_gpu_seconds=layout.gpus * (1.0 / rate - busy),
+        ttft_seconds=ttft,
+        tpot_seconds=at_peak,
+        utilisation=rate / np.maximum(most / (cases.output_tokens * unbounded), rate),
+        limit=_limit(layout, cases, batch, most, at_peak, ttft),
+        is_within=~impossible & (most >= SMALLEST_BATCH),
     )
 
 
@@ -182,25 +182,25 @@ def decode_apart(deployment: Deployment, layout: Layout, cases: Cases) -> Steady
 
     def load(batch: Floats, which: Which) -> Floats:
         some = cases.take(which)
-        return tpot(_running(batch, some), some) / some.tpot_seconds
+        return tpot(running_at_percentile(batch, some.percentile), some) / some.tpot_seconds
 
     batch, impossible = _search(load, most)
-    at_peak = tpot(_running(batch, cases), cases)
+    at_peak = tpot(running_at_percentile(batch, cases.percentile), cases)
     rate = batch / (cases.output_tokens * tpot(batch, cases))
     nothing = np.full(cases.count, np.nan)
     return Steady(
-        layout.gpus,
-        batch,
-        _running(batch, cases),
-        rate,
-        np.zeros(cases.count),
-        nothing,
-        layout.gpus / rate,
-        nothing,
-        at_peak,
-        rate / np.maximum(most / (cases.output_tokens * tpot(most, cases)), rate),
-        _limit(layout, cases, batch, most, at_peak, np.zeros(cases.count)),
-        ~impossible & (most >= SMALLEST_BATCH),
+        gpus=layout.gpus,
+        batch=batch,
+        batch_at_percentile=running_at_percentile(batch, cases.percentile),
+        requests_per_second=rate,
+        prefill_share=np.zeros(cases.count),
+        prefill_gpu_seconds=nothing,
+        decode_gpu_seconds=layout.gpus / rate,
+        ttft_seconds=nothing,
+        tpot_seconds=at_peak,
+        utilisation=rate / np.maximum(most / (cases.output_tokens * tpot(most, cases)), rate),
+        limit=_limit(layout, cases, batch, most, at_peak, np.zeros(cases.count)),
+        is_within=~impossible & (most >= SMALLEST_BATCH),
     )
 
 
@@ -225,27 +225,25 @@ def prefill_apart(deployment: Deployment, layout: Layout, cases: Cases) -> Stead
     )  # fmt: skip
     nothing = np.full(cases.count, np.nan)
     return Steady(
-        layout.gpus,
-        busy * work.servers,
-        np.full(cases.count, float(work.servers)),
-        busy / work.busy_seconds,
-        busy,
-        layout.gpus * work.busy_seconds / busy,
-        nothing,
-        ttft(busy, np.arange(cases.count)),
-        nothing,
-        busy,
-        np.where(busy < MOST_PREFILL_UTILISATION * 0.999, TTFT, SCHEDULER).astype(np.int8),
-        ~impossible & (fits >= layout.data),
-    )  # fmt: skip
+        gpus=layout.gpus,
+        batch=busy * work.servers,
+        batch_at_percentile=np.full(cases.count, float(work.servers)),
+        requests_per_second=busy / work.busy_seconds,
+        prefill_share=busy,
+        prefill_gpu_seconds=layout.gpus * work.busy_seconds / busy,
+        decode_gpu_seconds=nothing,
+        ttft_seconds=ttft(busy, np.arange(cases.count)),
+        tpot_seconds=nothing,
+        utilisation=busy,
+        limit=np.where(busy < MOST_PREFILL_UTILISATION * 0.999, TTFT, SCHEDULER).astype(np.int8),
+        is_within=~impossible & (fits >= layout.data),
+    )
 
 
 def tpot_curve(
     deployment: Deployment, layout: Layout, cases: Cases, *, apart: bool, points: int
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Sequences decoded at once by a replica, up to what memory holds, and the time per token each then
-    gets.
-    """
+    """Sequences that a replica decodes at once, up to what memory holds, and the time per token of each."""
     most = max(float(_most_running(deployment, layout, cases)[0]), 1.0)
     batch = np.geomspace(1.0, most, points) if most > 1.0 else np.ones(1)
     steps = deployment.decode(layout, batch, cases.context_tokens[0]).seconds
@@ -285,8 +283,8 @@ def _first_token(cases: Cases, work: Prompts, busy: Floats, prefills: float) -> 
 
 
 def _handover_seconds(deployment: Deployment, layout: Layout, cases: Cases) -> Floats:
-    """A prompt's whole cache over the network, all GPUs of its group sending; the last layer's part hides
-    nothing.
+    """A prompt's whole cache over the network, all GPUs of its group sending, none of it during the
+    prefill.
     """
     kv_bytes = deployment.architecture.kv_bytes(
         cases.new_tokens + cases.cached_tokens, deployment.kv_precision
@@ -307,10 +305,6 @@ def _most_running(deployment: Deployment, layout: Layout, cases: Cases) -> Float
     return np.where(room >= 1.0, mean, 0.0)
 
 
-def _running(batch: Floats, cases: Cases) -> Floats:
-    return np.maximum(1.0, batch + ndtri(cases.percentile) * np.sqrt(batch))
-
-
 def _search(load: Callable[[Floats, Which], Floats], most: Floats) -> tuple[Floats, NDArray[np.bool_]]:
     low = np.full(most.shape, SMALLEST_BATCH)
     return largest_within(load, low, np.maximum(most, SMALLEST_BATCH * 1.001))
@@ -325,6 +319,6 @@ def _limit(
         TPOT,
         TTFT,
     )
-    group = _running(most, cases) / (layout.data * layout.pipeline)
+    group = running_at_percentile(most, cases.percentile) / (layout.data * layout.pipeline)
     by_room = np.where(group < MOST_SEQUENCES_PER_GROUP * 0.999, MEMORY, SCHEDULER)
     return np.where(batch < most * 0.999, by_target, by_room).astype(np.int8)

@@ -30,7 +30,6 @@ _FACTORS = {"k": 1_000, "m": 1_000_000}
 _FORMS = "use a name such as chat, lengths such as 4000/1000@50rps, or the file of a profile or trace"
 
 
-
 def traffic_names() -> tuple[str, ...]:
     """The names that ship.
 

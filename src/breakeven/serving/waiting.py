@@ -71,7 +71,7 @@ def at_percentile(service_seconds: ArrayLike, service_multiple: ArrayLike, wait:
         return service + wait.mean + np.hypot(own, other)
 
 
-def running_at_percentile(mean_running: ArrayLike, percentile: float) -> Floats:
+def running_at_percentile(mean_running: ArrayLike, percentile: ArrayLike) -> Floats:
     """Requests running at once that a share of moments stays below, never less than one.
 
     Where nobody is turned away, the number running is Poisson whatever the spread of service times
@@ -82,4 +82,4 @@ def running_at_percentile(mean_running: ArrayLike, percentile: float) -> Floats:
     [1.0, 112.8]
     """
     mean = np.asarray(mean_running, dtype=float)
-    return np.maximum(1.0, mean + float(ndtri(percentile)) * np.sqrt(mean))
+    return np.maximum(1.0, mean + ndtri(np.asarray(percentile, dtype=float)) * np.sqrt(mean))

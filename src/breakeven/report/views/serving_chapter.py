@@ -6,7 +6,6 @@ with their interval; where none are, declared weights do, and the chapter says w
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
@@ -25,7 +24,7 @@ from breakeven.report.views.cost import CLASS_LABELS
 from breakeven.report.views.fleet_work import fleet_table
 from breakeven.report.views.parts import envelope, metric_value, shown
 from breakeven.report.views.serving_figures import significant
-from breakeven.serving.books_day import HOURS, FleetDay, fleet_day
+from breakeven.serving.books_day import HOURS, FleetDay, Floats, fleet_day
 from breakeven.serving.estimate import LEVEL
 
 _MTOK = 1_000_000
@@ -272,14 +271,17 @@ def day_figure(day: FleetDay | None) -> Lines | None:
     if day is None:
         return None
 
-    def gpus(values: Iterable[float]) -> tuple[Decimal, ...]:
-        return tuple(Decimal(f"{float(value):.2f}") for value in values)
+    def gpus(values: Floats) -> tuple[Decimal | None, ...]:
+        return tuple(significant(value, 3) for value in values.tolist())
 
     middle, low, high = (gpus(one) for one in day.busy)
     series = [
         Series(
             "busy", Label("Busy, mean of the days", "占用（各日平均）"), middle,
-            band=tuple(zip(low, high, strict=True)),
+            band=tuple(
+                None if least is None or most is None else (least, most)
+                for least, most in zip(low, high, strict=True)
+            ),
         ),
         Series("busiest", Label("Busy, at its busiest", "占用（该时段最忙的一天）"), gpus(day.busiest)),
     ]  # fmt: skip

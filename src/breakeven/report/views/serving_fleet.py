@@ -22,6 +22,7 @@ from breakeven.serving.fleet.cost import DID, PAID
 from breakeven.serving.fleet.demand import TOKEN_CLASSES, Floats
 from breakeven.serving.fleet.margin import margins
 from breakeven.serving.fleet.month import FleetMonth
+from breakeven.serving.fleet.shortage import avoided_by
 from breakeven.serving.fleet.supply import Rules, Supply
 
 TOTAL = "total"
@@ -107,6 +108,13 @@ def serving_fleet_view(shown: FleetShown, envelope: Envelope, *, for_people: boo
         "overflow": month.overflow, "headroom": significant(shown.rules.headroom), "spare": shown.rules.spare,
         "minimum": shown.rules.minimum, "follows": shown.rules.follows,
     }  # fmt: skip
+    if month.hours_short:
+        more = avoided_by(month.pools)
+        facts |= {
+            "more_gpus": more.gpus,
+            "more_gpus_by_the_hour": money(more.by_the_hour, currency),
+            "more_gpus_all_hours": money(more.all_hours, currency),
+        }
     names = ", ".join(month.demand.models)
     title = Label(
         f"Fleet for {names}: {month.demand.hours} hours", f"{names} 的机队：{month.demand.hours} 小时"
@@ -283,10 +291,10 @@ def _class_table(shown: FleetShown, currency: str) -> Table:
         ),
         tuple(rows),
         Label(
-            "A further token costs nothing while owned or reserved GPUs are off, and the on-demand "
-            "price with its "
-            "headroom where it needs a replica more. Long run: capacity for each day's busiest hour.",
-            "自有或预留的卡空闲时，再多词元不增加成本；需要增加副本时按按需价格（含余量）计。"
+            "A further token costs nothing while a tenth more work fits into what is on or paid for, and the "
+            "on-demand price with its headroom where it needs a replica more. Long run: capacity for each "
+            "day's busiest hour.",
+            "开机或已付费的卡还容得下多一成的工作时，再多词元不增加成本；需要增加副本时按按需价格（含余量）计。"
             "长期：为每日最忙一小时增加产能。",
         ),
     )

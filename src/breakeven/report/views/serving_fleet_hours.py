@@ -105,10 +105,9 @@ def hours_table(month: FleetMonth, zone: ZoneInfo, currency: str) -> Table:
         (Column("hour", Label("Hour", "时段")), *(columns[name] for name in columns if name in series)),
         tuple(rows),
         Label(
-            "One more GPU-hour of work costs nothing while owned or reserved GPUs are off, else the "
-            "on-demand "
-            "price with its headroom, and has no value where none can be rented.",
-            "再增一卡时工作的成本：自有或预留的卡关闭时为零，否则为含余量的按需价；无卡可租时没有数值。",
+            "More work costs nothing while a tenth more fits into what is on or paid for, else the on-demand "
+            "price with its headroom; it has no value where nothing can be rented.",
+            "再增工作的成本：开机或已付费的卡还容得下多一成时为零，否则为含余量的按需价；无卡可租时没有数值。",
         ),
     )
 

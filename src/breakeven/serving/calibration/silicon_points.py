@@ -20,7 +20,7 @@ import csv
 import gzip
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO, cast
 
@@ -46,6 +46,48 @@ _NOT_INFERENCEX = "aic-auto-gap-analysis"
 def silicon_points(path: Path) -> list[Point]:
     """All aggregated rows of a file. Raises `InputError` for a file without the columns."""
     return [_point(row, where) for row, where in _rows(path) if row["mode"] == "agg"]
+
+
+@dataclass(frozen=True)
+class DecodePoint:
+    """Decode workers of a disaggregated deployment: sequences of one worker, mean context, time per token."""
+
+    architecture: Architecture
+    accelerator: Accelerator
+    layout: Layout
+    precision: Precision
+    engine: str
+    batch: float
+    context_tokens: float
+    tpot_seconds: float
+
+
+def decode_points(path: Path) -> list[DecodePoint]:
+    """Disaggregated rows that say how many decode workers share the requests; most do not, and are left out.
+
+    No fit uses them. Their TPOT is a decode step alone. Raises `InputError` for a file without the columns.
+    """
+    return [
+        found
+        for row, _ in _rows(path)
+        if row["mode"] == "disagg" and row.get("decode_num_workers") and (found := _decode_point(row))
+    ]
+
+
+def _decode_point(row: Mapping[str, str]) -> DecodePoint | None:
+    """One row; None where it has no concurrency or its layout is a sum."""
+    concurrency = _CONCURRENCY.search(row["silicon_data_source"])
+    architecture = read_architecture(row["model_path"])
+    tensor, data = int(row["decode_tp_size"]), int(row["decode_attention_dp_size"] or 1)
+    apart = max(int(row["decode_moe_ep_size"] or 1), 1)
+    if concurrency is None or tensor > _WIDEST_TENSOR or architecture.heads % tensor or tensor * data % apart:
+        return None
+    return DecodePoint(
+        architecture, read_accelerator(row["system"]), Layout(tensor, apart, data),
+        cast("Precision", row["precision"] or "bf16"), row["backend"],
+        max(int(concurrency[1]) / int(row["decode_num_workers"]), 1.0),
+        DRAWN_SHARE * (int(row["isl"]) + int(row["osl"]) / 2), float(row["silicon_tpot_ms"]) / 1e3,
+    )  # fmt: skip
 
 
 def is_silicon(columns: list[str]) -> bool:

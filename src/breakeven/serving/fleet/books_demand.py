@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from breakeven.ledger.books import Books
 
 _FEWEST_HOURS_A_DAY = 1.5
-"""Usage of several days that falls into about one hour of each was added up by day before it came here."""
+_RARE_DAYS = 3
+"""Usage that falls into about one hour of each day was added up by day before it came here."""
 
 
 def books_demand(
@@ -110,13 +111,16 @@ def _table(rows: pa.Table, hours: int) -> dict[str, Any]:
 
 
 def _refuse_daily(found: dict[str, Any], where: str) -> None:
-    for model, tokens in found.items():
-        busy = tokens.sum(axis=1) > 0
-        days = len({hour // 24 for hour in np.flatnonzero(busy).tolist()})
-        if days > 1 and busy.sum() / days < _FEWEST_HOURS_A_DAY:
-            raise InputError(
-                f"usage of {model} lies in {int(busy.sum())} hours of {days} days",
-                where=where,
-                cause="it was added up by day before it was imported",
-                remedy="import requests or hourly totals, or spread the days with --profile",
-            )
+    """A model used on a day or two may be a rare one; all usage, or that of more days, is sums of days."""
+    everything = {", ".join(found): np.sum(list(found.values()), axis=0)}
+    for least_days, usage in ((1, everything), (_RARE_DAYS, found)):
+        for name, tokens in usage.items():
+            busy = np.flatnonzero(tokens.sum(axis=1) > 0)
+            days = len({hour // 24 for hour in busy.tolist()})
+            if days >= least_days and len(busy) / days < _FEWEST_HOURS_A_DAY:
+                raise InputError(
+                    f"usage of {name} lies in {len(busy)} hours of {days} days",
+                    where=where,
+                    cause="it was added up by day before it was imported",
+                    remedy="import requests or hourly totals, or spread the days with --profile",
+                )

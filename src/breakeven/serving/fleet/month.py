@@ -26,6 +26,9 @@ from breakeven.serving.fleet.served_model import ServedModel
 from breakeven.serving.fleet.supply import Overflow, Rules, Supply
 
 _HOURS_PER_DAY = 24
+_MORE = 0.1
+"""A single token hardly ever needs a replica more: it is asked whether this much more work would."""
+_NOISE = 1e-6
 FOREVER = float("inf")
 
 
@@ -107,13 +110,14 @@ class PoolMonth:
     def marginal_price(self) -> Floats:
         """Money per further GPU-hour of work in each hour, (hour, model): what the next replica would cost.
 
-        Nothing where a replica beyond need is on already, or owned and reserved GPUs are off that could
-        carry one. The on-demand price over the part of a replica that may be filled where it must be rented,
-        partly where a part of it is there. NaN where there is no GPU left to rent.
+        Nothing where a tenth more work fits into what is on, or owned and reserved GPUs are off that could
+        carry a replica. Else the on-demand price over the part of a replica that may be filled, for so much
+        of it as must be rented. NaN where there is no GPU left to rent.
         """
         gpus, free = self.pool.gpus, self.gpu_hours.off[:, None]
-        filled = filled_replicas(self.pool.work, self.models, self.rules)
-        has_room = self.outcome.serving >= filled + self.rules.spare * units_of(self.models) + 1
+        more = np.maximum(self.pool.work * (1 + _MORE), _NOISE)
+        filled = filled_replicas(more, self.models, self.rules) + self.rules.spare * units_of(self.models)
+        has_room = self.outcome.serving >= filled
         rented = np.clip(gpus - free, 0.0, None)
         most = FOREVER if self.supply.on_demand is None else self.supply.on_demand
         is_left = rented <= most - self.gpu_hours.on_demand[:, None] + 1e-9
@@ -300,14 +304,14 @@ def fleet_month(
     >>> from breakeven.serving.class_work import ClassWork
     >>> from breakeven.serving.estimate import Estimate
     >>> work = ClassWork(Estimate.exact(1e-4), Estimate.exact(0.0), Estimate.exact(1e-3))
-    >>> tokens = np.array([3.6e6, 3.6e7, 7.2e7])[:, None, None] * np.array([0.0, 0.0, 1.0])
+    >>> tokens = np.array([3.6e6, 3.6e7, 8.64e7])[:, None, None] * np.array([0.0, 0.0, 1.0])
     >>> demand = HourlyDemand(datetime(2026, 3, 1, tzinfo=UTC), ("v3",), tokens)
     >>> supply = Supply(owned=16, owned_price=1.0, on_demand_price=3.0)
     >>> month = fleet_month(demand, [ServedModel("v3", work, 8)], {"pool": supply}, Rules(headroom=0.0))
     >>> month.on.tolist(), month.cost.tolist(), month.utilisation
-    ([8.0, 16.0, 24.0], [16.0, 16.0, 40.0], 0.5535714285714286)
+    ([8.0, 16.0, 24.0], [16.0, 16.0, 40.0], 0.625)
     >>> month.pools[0].marginal_price[:, 0].tolist()
-    [0.0, 3.0, 3.0]
+    [0.0, 0.0, 3.0]
     """
     rules = rules or Rules()
     served = _asked_for(demand, models)
