@@ -154,6 +154,30 @@ def test_models_without_class_costs_rest_on_weights_and_say_so(plain):
     assert "assistant-128k, assistant-32k" in blocks_of(mixed)["serving_day"].note.en
 
 
+def test_a_lease_without_hours_gives_proportions_and_no_idle_time(tmp_path):
+    books = new_books(tmp_path / "books", serving={"own_providers": ["self"]})
+    lease = {
+        "vendor": "cloud", "category": "gpu", "period_start": "2024-03-01", "period_end": "2024-04-01",
+        "amount": "600.00", "currency": "USD",
+    }  # fmt: skip
+    book(books, "bills", [lease], covers=(date(2024, 3, 1), date(2024, 3, 31)))
+    used = {"at": "2024-03-05T12:30:00Z", "user_id": "u", "product": "app", "provider": "self", "requests": 1,
+            "uncached_input_tokens": 1_000_000, "cached_input_tokens": 0, "cache_write_tokens": 0,
+            "output_tokens": 0}  # fmt: skip
+    rows = [{**used, "model": "small"}, {**used, "model": "large"}]
+    book(books, "usage", rows, covers=(date(2024, 3, 1), date(2024, 3, 31)))
+    account = open_account(open_books(books.folder))
+    blocks = blocks_of(with_costs(account, entry("small", seconds=0.001), entry("large", seconds=0.002)))
+    assert "idle time is not known" in blocks["text"].en
+    fleet = blocks["serving_fleet_chart"]
+    assert amounts(fleet, "undivided") == (Decimal("600.00"),)
+    assert fleet.title.en.endswith("not known")
+    costs = {row["model"]: row for row in blocks["serving_class_cost"].rows}
+    assert (costs["small"]["cost_per_mtok"], costs["large"]["cost_per_mtok"]) == (200, 400)
+    assert costs["small"]["cost_low"] is None, "a share of a bill has no interval of GPU-seconds"
+    assert "serving_fleet_hours" not in blocks
+
+
 def test_hours_and_money_of_the_fleet_are_two_tables(recorded):
     blocks = blocks_of(recorded)
     hours, money = blocks["serving_fleet_hours"], blocks["serving_fleet_money"]

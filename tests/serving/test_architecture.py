@@ -15,6 +15,38 @@ GB = 1e9
 POINTS = Path(__file__).parents[3] / "shared" / "data" / "serving" / "measured_serving_points.csv.gz"
 LESS_THAN_PUBLISHED = {"kimi-k2": 0.014, "kimi-k2.5": 0.014}
 """Models whose published total differs from what config.json gives by more than 1 %, with the difference."""
+CHECKPOINTS = {
+    "bloom-176b": 176_247_271_424,
+    "deepseek-v2": 235_741_434_880,
+    "deepseek-v3": 671_026_419_200,
+    "glm-4.5": 352_797_829_024,
+    "glm-4.5-air": 106_852_251_264,
+    "glm-5": 743_911_218_432,
+    "gpt-oss-120b": 116_829_156_672,
+    "gpt-oss-20b": 20_914_757_184,
+    "kimi-k2": 1_026_408_232_448,
+    "kimi-k2.5": 1_026_408_232_448,
+    "llama-2-70b": 68_976_653_312 - 80 * 64,
+    "llama-3.1-405b": 405_853_388_800,
+    "llama-3.1-70b": 70_553_706_496,
+    "llama-3.1-8b": 8_030_261_248,
+    "minimax-m2": 228_689_764_864,
+    "phi-3.5-mini": 3_821_079_552,
+    "qwen3-235b-a22b": 235_093_634_560,
+    "qwen3-30b-a3b": 30_532_122_624,
+    "qwen3-32b": 32_762_123_264,
+    "qwen3-8b": 8_190_735_360,
+    "qwen3.5-27b": 26_895_998_464,
+    "qwen3.5-35b-a3b": 34_660_610_688,
+    "qwen3.5-397b-a17b": 396_346_350_336,
+}
+"""Weights counted in published checkpoints, without scales, image towers and layers that predict several tokens.
+
+Llama, Qwen3, Phi, MiniMax-M2, DeepSeek-V2 and INTELLECT-3 (a GLM-4.5-Air): safetensors.total of huggingface.co,
+for Llama 2 less the frequencies of its rotary positions. BLOOM: its model card. DeepSeek-V3, Kimi K2 and K2 Thinking
+(of K2.5's sizes), Qwen3.5-397B: headers of the tensors, as others added them up. GLM: what Fireworks lists. gpt-oss,
+Qwen3.5-27B and 35B (at Qwen3.6, of the same sizes): what llama.cpp and Ollama count in their files.
+"""
 LOOSELY_PUBLISHED = {
     "deepseek-v3.2": 0.015,
     "glm-4.5": 0.03,
@@ -60,9 +92,35 @@ def test_gpt_oss_by_part_is_the_table_of_its_model_card() -> None:
     assert round(architecture("gpt-oss-20b").active_parameters / GB, 2) == 3.61
 
 
-def test_llama_3_1_counts_every_weight_of_its_checkpoint() -> None:
-    assert architecture("llama-3.1-8b").total_parameters == 8_030_261_248
-    assert architecture("llama-3.1-70b").total_parameters == 70_553_706_496
+@pytest.mark.parametrize("name", CHECKPOINTS)
+def test_every_weight_of_the_checkpoint_is_counted(name: str) -> None:
+    assert architecture(name).total_parameters == CHECKPOINTS[name]
+
+
+def test_an_indexer_weighs_what_v3_2_added_to_v3() -> None:
+    """safetensors.total of V3.2-Exp and V3: 62 layers, the one for MTP among them, and scales of fp8 blocks."""
+    added = 685_396_921_376 - 684_531_386_000
+    assert architecture("deepseek-v3.2").parameters_by_part["indexer"] * 62 / 61 == pytest.approx(
+        added, rel=1e-4
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "gigabytes", "bytes_per_weight"),
+    [
+        ("openelm-270m", 0.543, 2),
+        ("openelm-450m", 0.914, 2),
+        ("openelm-1.1b", 2.16, 2),
+        ("openelm-3b", 4.98 + 4.90 + 2.26, 4),
+        ("mistral-nemo-minitron-8b", 16.8, 2),
+    ],
+)
+def test_files_on_hugging_face_are_as_large_as_the_weights(
+    name: str, gigabytes: float, bytes_per_weight: int
+) -> None:
+    """Models whose weights nobody is known to have counted; the files' sizes are rounded to three digits."""
+    counted = architecture(name).total_parameters * bytes_per_weight / GB
+    assert counted == pytest.approx(gigabytes, rel=0.002)
 
 
 @pytest.mark.parametrize(
@@ -102,10 +160,11 @@ def test_kv_of_two_million_chinese_characters(name: str, gigabytes: float) -> No
 
 
 def test_published_checkpoints_weigh_what_they_weigh() -> None:
-    """gpt-oss: 60.8 and 12.8 GiB by its model card; Kimi-K2.5: files of 595 GB on huggingface.co."""
+    """gpt-oss: 60.8 and 12.8 GiB by its model card. Kimi: bytes of all tensors, K2 Thinking standing for K2.5."""
     assert architecture("gpt-oss-120b").weight_bytes() / 2**30 == pytest.approx(60.8, rel=0.005)
     assert architecture("gpt-oss-20b").weight_bytes() / 2**30 == pytest.approx(12.8, rel=0.005)
-    assert architecture("kimi-k2.5").weight_bytes() / GB == pytest.approx(595, rel=0.01)
+    assert architecture("kimi-k2").weight_bytes() == pytest.approx(1_029_173_256_720, rel=1e-6)
+    assert architecture("kimi-k2.5").weight_bytes() == pytest.approx(594_205_920_512, rel=2e-6)
 
 
 def test_attention_stays_bf16_in_the_experts_only_checkpoints() -> None:

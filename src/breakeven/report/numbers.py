@@ -38,6 +38,8 @@ _UNIT_WORDS = {
     "month": Label("month", "月"),
     "hours": Label("hours", "小时"),
     "hour": Label("hour", "小时"),
+    "GPU": Label("GPU", "卡"),
+    "GPU-hour": Label("GPU-hour", "卡时"),
     "visits": Label("visits", "次访问"),
     "visitor": Label("visitor", "访客"),
     "count": Label("", ""),

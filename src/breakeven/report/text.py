@@ -141,7 +141,7 @@ def _print_head(console: Console, view: View, language: Language, *, ascii_only:
         "time_zone": head.time_zone,
         "currency": head.currency,
     }
-    parts = [_clean(head.books)] + [
+    parts = [_clean(head.books)] * bool(head.books) + [
         f"{label.text(language)} {_clean(str(known[key]))}" for key, label in _HEAD if known[key]
     ]
     console.print(view.title.text(language), style="bold", soft_wrap=True)
