@@ -40,12 +40,13 @@ CHECKPOINTS = {
     "qwen3.5-35b-a3b": 34_660_610_688,
     "qwen3.5-397b-a17b": 396_346_350_336,
 }
-"""Weights counted in published checkpoints, without scales, image towers and layers that predict several tokens.
+"""Weights counted in published checkpoints, without scales, image towers and MTP layers.
 
-Llama, Qwen3, Phi, MiniMax-M2, DeepSeek-V2 and INTELLECT-3 (a GLM-4.5-Air): safetensors.total of huggingface.co,
-for Llama 2 less the frequencies of its rotary positions. BLOOM: its model card. DeepSeek-V3, Kimi K2 and K2 Thinking
-(of K2.5's sizes), Qwen3.5-397B: headers of the tensors, as others added them up. GLM: what Fireworks lists. gpt-oss,
-Qwen3.5-27B and 35B (at Qwen3.6, of the same sizes): what llama.cpp and Ollama count in their files.
+Llama, Qwen3, Phi, MiniMax-M2, DeepSeek-V2 and INTELLECT-3 (a GLM-4.5-Air): safetensors.total of
+huggingface.co, for Llama 2 less the frequencies of its rotary positions. BLOOM: its model card. DeepSeek-V3,
+Kimi K2, K2 Thinking (of K2.5's sizes) and Qwen3.5-397B: headers of the tensors, as others added them up. GLM:
+what Fireworks lists. gpt-oss, Qwen3.5-27B and 35B (at Qwen3.6, of the same sizes): what llama.cpp and Ollama
+count in their files.
 """
 LOOSELY_PUBLISHED = {
     "deepseek-v3.2": 0.015,
@@ -98,11 +99,10 @@ def test_every_weight_of_the_checkpoint_is_counted(name: str) -> None:
 
 
 def test_an_indexer_weighs_what_v3_2_added_to_v3() -> None:
-    """safetensors.total of V3.2-Exp and V3: 62 layers, the one for MTP among them, and scales of fp8 blocks."""
+    """safetensors.total of V3.2-Exp and of V3; 62 layers with the one for MTP, and scales of fp8 blocks."""
     added = 685_396_921_376 - 684_531_386_000
-    assert architecture("deepseek-v3.2").parameters_by_part["indexer"] * 62 / 61 == pytest.approx(
-        added, rel=1e-4
-    )
+    ours = architecture("deepseek-v3.2").parameters_by_part["indexer"]
+    assert ours * 62 / 61 == pytest.approx(added, rel=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_kv_of_two_million_chinese_characters(name: str, gigabytes: float) -> No
 
 
 def test_published_checkpoints_weigh_what_they_weigh() -> None:
-    """gpt-oss: 60.8 and 12.8 GiB by its model card. Kimi: bytes of all tensors, K2 Thinking standing for K2.5."""
+    """gpt-oss: 60.8 and 12.8 GiB by its model card. Kimi: bytes of all tensors, K2 Thinking for K2.5."""
     assert architecture("gpt-oss-120b").weight_bytes() / 2**30 == pytest.approx(60.8, rel=0.005)
     assert architecture("gpt-oss-20b").weight_bytes() / 2**30 == pytest.approx(12.8, rel=0.005)
     assert architecture("kimi-k2").weight_bytes() == pytest.approx(1_029_173_256_720, rel=1e-6)
