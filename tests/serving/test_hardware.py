@@ -59,6 +59,11 @@ def test_published_prices():
     assert (eight.currency, round(eight.amount * 8 * 24)) == ("CNY", 2000)
     tco = {name: accelerator(name).price("reserved").amount for name in ("h200", "b200", "gb200")}
     assert tco == {"h200": Decimal("1.60"), "b200": Decimal("2.90"), "gb200": Decimal("3.30")}
+    stand_ins = {name: accelerator(name).price("owned").amount for name in ("b200", "b300", "gb200", "gb300")}
+    assert stand_ins["b300"] == stand_ins["b200"] * Decimal("1.2") == Decimal("2.808")
+    assert stand_ins["gb300"] == stand_ins["gb200"] * Decimal("1.2") == Decimal("3.30")
+    by_day = {(price.amount, price.as_of) for price in accelerator("h200").prices}
+    assert by_day >= {(Decimal("2.25"), "2026-06"), (Decimal("4.54"), "2026-03-17")}
 
 
 def test_no_price_is_no_price():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -18,7 +17,7 @@ from breakeven.serving.deployment import Deployment
 from breakeven.serving.frontier import TPOT_MS, cheapest, frontier_gpu_seconds
 from breakeven.serving.hardware import accelerator
 from breakeven.serving.layout import Layout
-from breakeven.serving.layouts import layouts
+from breakeven.serving.layouts import MOST_GPUS, layouts
 from breakeven.serving.published_day import DAY, predicted_day
 from breakeven.serving.serve import serve
 from breakeven.serving.speculation import Speculation
@@ -194,7 +193,7 @@ def test_a_model_that_does_not_fit_says_how_many_would():
 def test_layouts_fit_and_pipelines_only_where_nothing_else_does():
     for layout in layouts(architecture("deepseek-v3"), H100, "fp8"):
         assert layout.pipeline == 1
-    assert all(layout.gpus <= 16 for layout in layouts(architecture("deepseek-v3"), H100, "fp8"))
+    assert all(layout.gpus <= MOST_GPUS for layout in layouts(architecture("deepseek-v3"), H100, "fp8"))
 
 
 def test_wide_prefill_queues_less_than_narrow():
@@ -243,16 +242,11 @@ DECODE_ACTUALS = [
 ]
 PREFILL_ACTUALS = [
     # model, GPU, layout, precision, engine, input tokens per second and GPU; prompts of 4,096, 16,384 a pass
-    pytest.param(
-        *("deepseek-v3", "h800", Layout(data=32, expert=32), "fp8", "", 7_839),
-        marks=pytest.mark.xfail(
-            strict=False,
-            reason="some 28 % below: DeepSeek's own kernels with experts perfectly balanced, against "
-            "constants fitted to open engines on single servers",
-        ),
-    ),
-    ("qwen3-30b-a3b", "h20", Layout(), "bf16", "sglang", 16_594),
-    ("qwen3-8b", "h20", Layout(), "fp8", "sglang", 15_061),
+    # The last number is how far off it may be: 0.2, but for DeepSeek's own kernels with experts perfectly
+    # balanced, which constants fitted to open engines on single servers miss by some 28 %.
+    ("deepseek-v3", "h800", Layout(data=32, expert=32), "fp8", "", 7_839, 0.3),
+    ("qwen3-30b-a3b", "h20", Layout(), "bf16", "sglang", 16_594, 0.2),
+    ("qwen3-8b", "h20", Layout(), "fp8", "sglang", 15_061, 0.2),
 ]
 
 
@@ -267,35 +261,10 @@ def test_infersim_decode(model, gpu, layout, precision, engine, sequences, conte
     assert sequences / float(step.seconds) == pytest.approx(actual, rel=0.2)
 
 
-@pytest.mark.parametrize(("model", "gpu", "layout", "precision", "engine", "actual"), PREFILL_ACTUALS)
-def test_infersim_prefill(model, gpu, layout, precision, engine, actual):
+@pytest.mark.parametrize(("model", "gpu", "layout", "precision", "engine", "actual", "off"), PREFILL_ACTUALS)
+def test_infersim_prefill(model, gpu, layout, precision, engine, actual, off):
     whole = prefill(
         architecture(model), accelerator(gpu), layout, 4_096.0, precision=precision, engine=engine,
         prompts=4 * layout.gpus,
     )  # fmt: skip
-    assert 16_384 / float(whole.seconds) == pytest.approx(actual, rel=0.2)
-
-
-# --- speed -------------------------------------------------------------------------------------------
-
-
-@pytest.mark.slow
-def test_a_sweep_of_a_hundred_thousand_takes_seconds():
-    random = np.random.default_rng(1)
-    traffics = [
-        Traffic("t", float(prompt), float(answer), cached_share=float(share))
-        for prompt, answer, share in zip(
-            random.integers(200, 30_000, 4_000),
-            random.integers(50, 4_000, 4_000),
-            random.random(4_000),
-            strict=True,
-        )
-    ]
-    model = Deployment(architecture("deepseek-v3"), accelerator("h200"), "fp8")
-    tried = [*layouts(model.architecture, model.accelerator, "fp8")][:9]
-    cases = Cases.of(traffics, [Target(3.0, 0.05)])
-    started = time.process_time()
-    found = sweep(model, tried, cases)
-    seconds = time.process_time() - started
-    assert found.configurations >= 50_000
-    assert seconds / found.configurations <= 50e-6
+    assert 16_384 / float(whole.seconds) == pytest.approx(actual, rel=off)

@@ -57,10 +57,10 @@ def shipped_price(
     own = accelerator.price(kind, currency) if currency else None
     found = own or accelerator.price(kind)
     if found is None:
-        known = ", ".join(sorted({price.commitment for price in accelerator.prices})) or "none"
+        known = ", ".join(sorted({price.commitment for price in accelerator.prices}))
         raise UsageError(
             f"no {commitment} price of {accelerator.name} ships",
-            cause=f"published prices of it: {known}",
+            cause=f"published prices of it: {known}" if known else "no published price of it is known",
             remedy="give a price of a GPU-hour, or choose another commitment",
         )
     words = COMMITMENT_WORDS[commitment]
@@ -73,7 +73,7 @@ def shipped_price(
 
 
 def _said(amount: Decimal, currency: str, words: Label, where: str, how: str) -> GpuHourPrice:
-    plain = f"{amount.normalize():f} {currency}"
+    plain = f"{round(amount, 4).normalize():f} {currency}"
     said = Label(f"{plain}, {words.en}: {where}{how}", f"{plain}，{words.zh}：{where}{how}")
     return GpuHourPrice(amount, currency, said)
 

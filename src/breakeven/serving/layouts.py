@@ -10,9 +10,9 @@ from breakeven.serving.layout import Layout
 from breakeven.serving.memory import most_sequences
 
 SERVER_GPUS = 8
-MOST_GPUS = 16
-"""Of a replica, unless a model needs or a caller wants more: measured deployments are of 1 to 8 GPUs
-mostly."""
+MOST_GPUS = 32
+"""Of a replica, unless a caller wants more or less. Measured deployments are of 1 to 8 GPUs mostly, but large
+models with many experts are served on more: DeepSeek's day ran on 32 for prefill and 144 for decode."""
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
 _STAGES = (1, 2, 4, 8)
 

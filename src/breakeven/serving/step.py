@@ -8,8 +8,8 @@ of memory bandwidth, since matrix units that outrun the memory beneath them star
 arithmetic for its bandwidth, such as the H20, so comes nearer to its peak. Memory and arithmetic overlap
 within a layer but not across its parts, hence the half. Overheads are launches by layer, waits by
 collective, the engine's work by sequence and by step. Where groups attend apart over several servers, two
-half batches alternate (DeepSeek's two-batch overlap): what is sent hides behind what is calculated, and
-each half reads the weights and launches the layers for itself.
+half batches may alternate (DeepSeek's two-batch overlap): what is sent hides behind what is calculated, but
+each half reads the weights and launches the layers for itself. In decode that is done where it is quicker.
 """
 
 from __future__ import annotations
@@ -56,26 +56,37 @@ class StepTime:
 
 
 def decode_seconds(work: StepWork, rate: Rates) -> StepTime:
-    """See the module."""
-    halves = np.where(work.network_seconds > 0, 2.0, 1.0)
-    weights = work.weights_seconds * halves / rate.weights_bandwidth_share
+    """See the module. Across servers an engine takes the batch whole or in halves, whichever is quicker."""
+    whole = _decode(work, rate, 1)
+    if not np.any(work.network_seconds > 0):
+        return whole
+    halved = _decode(work, rate, 2)
+    is_halved = (work.network_seconds > 0) & (halved.seconds < whole.seconds)
+    return StepTime(
+        **{name: np.where(is_halved, part, whole.parts[name]) for name, part in halved.parts.items()}
+    )
+
+
+def _decode(work: StepWork, rate: Rates, batches: int) -> StepTime:
+    weights = work.weights_seconds * batches / rate.weights_bandwidth_share
     kv = work.kv_seconds / rate.kv_bandwidth_share
     compute = work.linear_seconds / rate.compute_share + work.attention_seconds / rate.attention_compute_share
     memory = weights + kv
     memory_shown = np.where(memory >= compute, 1.0, HIDDEN_SHARE)
     overhead = (
-        work.layers * halves * rate.layer_seconds
-        + work.moe_layers * halves * rate.moe_layer_seconds
+        work.layers * batches * rate.layer_seconds
+        + work.moe_layers * batches * rate.moe_layer_seconds
         + work.collectives * rate.collective_seconds
         + work.sequences * rate.sequence_seconds
         + work.passes * rate.step_seconds
     )
     own = memory * memory_shown + compute * np.where(memory >= compute, HIDDEN_SHARE, 1.0)
+    hiding = own + overhead if batches > 1 else 0.0
     return StepTime(
         weights * memory_shown * rate.decode_factor,
         kv * memory_shown * rate.decode_factor,
         compute * np.where(memory >= compute, HIDDEN_SHARE, 1.0) * rate.decode_factor,
-        _communication(work, own + overhead, rate.link_share) * rate.decode_factor,
+        _communication(work, hiding, rate.link_share) * rate.decode_factor,
         overhead * rate.decode_factor,
     )
 
@@ -107,7 +118,7 @@ def prefill_seconds(work: StepWork, rate: Rates) -> StepTime:
     )
 
 
-def _communication(work: StepWork, own: Floats, link_share: Floats) -> Floats:
+def _communication(work: StepWork, own: Floats | float, link_share: Floats) -> Floats:
     """What sending adds: all of it inside a server; across servers what does not hide behind the rest."""
     inside, across = work.link_seconds / link_share, work.network_seconds / NETWORK_SHARE
     return np.where(work.network_seconds > 0, np.maximum(np.maximum(inside, across) - own, 0.0), inside)

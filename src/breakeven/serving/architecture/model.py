@@ -38,7 +38,7 @@ class Note(NamedTuple):
 
 @dataclass(frozen=True)
 class Published:
-    """What its makers say of a model's size, to check ours against."""
+    """A model's size as its makers state it or as its checkpoint was counted, to check ours against."""
 
     total_parameters: float
     active_parameters: float | None
