@@ -19,7 +19,9 @@ from benchmarks.lines import Figure
 from benchmarks.process import ROOT, StepFailedError
 from breakeven.report.view_model import Label
 
-TRACE = ROOT.parent / "shared" / "data" / "traces" / "mooncake_fast25_conversation_trace.jsonl.gz"
+_DATA = ROOT.parent / "shared" / "data"
+TRACE = _DATA / "traces" / "mooncake_fast25_conversation_trace.jsonl.gz"
+POINTS = _DATA / "serving" / "measured_serving_points.csv.gz"
 CONFIGURATIONS, CAPACITIES, HOURS, MODELS = 100_000, 10, 744, 3
 REQUESTS = 12_031
 
@@ -28,7 +30,13 @@ def run(bench: Bench) -> tuple[list[Figure], dict[str, Any]]:
     """The rows of the group."""
     details: dict[str, Any] = {}
     figures: list[Figure] = []
-    for name, rows in (("sweep", _sweep), ("cache", _cache), ("fleet", _fleet)):
+    for name, rows in (
+        ("day", _day),
+        ("truth", _truth),
+        ("sweep", _sweep),
+        ("cache", _cache),
+        ("fleet", _fleet),
+    ):
         bench.say(f"serving: {name}")
         more, said = rows(bench)
         figures += more
@@ -45,6 +53,106 @@ def _middle(bench: Bench, work: Callable[[], object]) -> float:
         work()
         times.append(time.perf_counter() - began)
     return sorted(times)[len(times) // 2]
+
+
+def _day(_: Bench) -> tuple[list[Figure], dict[str, Any]]:
+    """DeepSeek's published day against itself and against the model; InferSim's six measured rates."""
+    from breakeven.serving.published_day import DAY, predicted_day
+
+    found = predicted_day()
+    off = infersim_errors()
+    worst = max(off, key=lambda name: abs(off[name]))
+    implied = Label(
+        f"{DAY.implied_nodes:.2f} against {DAY.mean_nodes}; cost {DAY.cost_usd:,.0f} USD, income "
+        f"{DAY.income_usd:,.0f} USD against {DAY.published_income_usd:,.0f}",
+        f"{DAY.implied_nodes:.2f} 对 {DAY.mean_nodes}；成本 {DAY.cost_usd:,.0f} 美元，收入 "
+        f"{DAY.income_usd:,.0f} 对 {DAY.published_income_usd:,.0f} 美元",
+    )
+    predicted = Label(
+        f"{found.nodes.value:.0f} nodes (80 % interval {found.nodes.low:.0f} to {found.nodes.high:.0f}): "
+        f"prefill {found.prefill_nodes:.0f} against {DAY.implied_prefill_nodes:.0f}, decode "
+        f"{found.decode_nodes:.0f} against {DAY.implied_decode_nodes:.0f}; partly luck",
+        f"{found.nodes.value:.0f} 个节点（80 % 区间 {found.nodes.low:.0f} 至 {found.nodes.high:.0f}）："
+        f"预填充 {found.prefill_nodes:.0f} 对 {DAY.implied_prefill_nodes:.0f}，解码 "
+        f"{found.decode_nodes:.0f} 对 {DAY.implied_decode_nodes:.0f}；部分是运气",
+    )
+    six = Label(
+        f"{worst}; the others within {max(abs(value) for name, value in off.items() if name != worst):.0%}",
+        f"{worst}；其余在 {max(abs(value) for name, value in off.items() if name != worst):.0%} 以内",
+    )
+    return [
+        Figure("serving_day", abs(DAY.implied_nodes / DAY.mean_nodes - 1), implied),
+        Figure("serving_day_predicted", abs(found.residual), predicted),
+        Figure("serving_infersim", abs(off[worst]), six),
+    ], {"nodes": found.nodes.value, "residual": found.residual, "infersim": off}
+
+
+def infersim_errors() -> dict[str, float]:
+    """Predicted over measured, less one, of the throughputs that InferSim's README states."""
+    from breakeven.serving.architecture import architecture
+    from breakeven.serving.hardware import accelerator
+    from breakeven.serving.layout import Layout
+    from breakeven.serving.step import decode_step, prefill
+
+    found: dict[str, float] = {}
+    for model, gpu, layout, precision, actual in (
+        ("deepseek-v3", "h800", Layout(data=32, expert=32), "fp8", 7_839),
+        ("qwen3-30b-a3b", "h20", Layout(), "bf16", 16_594),
+        ("qwen3-8b", "h20", Layout(), "fp8", 15_061),
+    ):
+        seconds = prefill(
+            architecture(model),
+            accelerator(gpu),
+            layout,
+            4_096.0,
+            precision=precision,
+            prompts=4 * layout.gpus,
+        ).seconds
+        found[f"{model} on {gpu}, prefill"] = 16_384 / float(seconds) / actual - 1
+    for model, gpu, layout, precision, each, context, actual in (
+        ("deepseek-v3", "h800", Layout(data=128, expert=128), "fp8", 128, 4_989.0, 2_324),
+        ("qwen3-30b-a3b", "h20", Layout(data=4, expert=4), "bf16", 100, 5_120.0, 2_749),
+        ("qwen3-8b", "h20", Layout(), "fp8", 64, 5_120.0, 2_682),
+    ):
+        seconds = decode_step(
+            architecture(model), accelerator(gpu), layout, each * layout.gpus, context, precision=precision
+        ).seconds
+        found[f"{model} on {gpu}, decode"] = each / float(seconds) / actual - 1
+    return found
+
+
+def _truth(_: Bench) -> tuple[list[Figure], dict[str, Any]]:
+    """Errors on measured points that the constants were not fitted to: the constants are fitted anew."""
+    from benchmarks.serving_constants import Findings, held_out_findings
+
+    if not POINTS.is_file():
+        raise StepFailedError(f"the measured points are not there: {POINTS.name}")
+    found: Findings = held_out_findings(POINTS)
+    rows = Label(
+        f"{found.deployment.points:,} measured points, whole deployments held out in ten folds; "
+        f"{found.doubted} rows left out as doubtful (with them {found.with_doubted.median:.1%} and "
+        f"{found.with_doubted.mean:.1%})",
+        f"{found.deployment.points:,} 个实测点，按整个部署分十折留出；另有 {found.doubted} 行存疑未用"
+        f"（计入后为 {found.with_doubted.median:.1%} 与 {found.with_doubted.mean:.1%}）",
+    )
+    same = Label("", "")
+    models = Label(f"mean error {found.model.mean:.1%}", f"平均误差 {found.model.mean:.1%}")
+    three = Label(f"mean error {found.three.mean:.1%}", f"平均误差 {found.three.mean:.1%}")
+    holds = Label(
+        f"hold {found.coverage:.1%}; of models held out {found.model_coverage:.1%}, after three points "
+        f"{found.three_coverage:.1%}",
+        f"覆盖 {found.coverage:.1%}；留出的模型 {found.model_coverage:.1%}，"
+        f"三点校准后 {found.three_coverage:.1%}",
+    )
+    return [
+        Figure("serving_held_out_median", found.deployment.median, rows),
+        Figure("serving_held_out_mean", found.deployment.mean, same),
+        Figure("serving_held_out_within", found.deployment.within, same),
+        Figure("serving_new_model", found.model.median, models),
+        Figure("serving_three_points", found.three.median, three),
+        Figure("serving_coverage", abs(found.coverage - 0.8), holds),
+        Figure("serving_ranking", found.tau, Label("best deployment per GPU", "每种显卡取最佳部署")),
+    ], {name: str(value) for name, value in vars(found).items()}
 
 
 def _sweep(bench: Bench) -> tuple[list[Figure], dict[str, Any]]:

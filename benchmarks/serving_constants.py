@@ -183,6 +183,51 @@ def line(name: str, log_errors: Floats) -> str:
     )
 
 
+@dataclass(frozen=True)
+class Findings:
+    """How true predictions of throughput are on points that no fit saw."""
+
+    deployment: Score
+    model: Score
+    three: Score
+    """Models held out, after three points of each of their deployments."""
+    with_doubted: Score
+    doubted: int
+    coverage: float
+    model_coverage: float
+    three_coverage: float
+    tau: float
+    """Kendall's, of GPUs for a model and a shape."""
+
+
+def held_out_findings(path: Path) -> Findings:
+    """Fit and hold out anew; a minute or two."""
+    everything = silicon_points(path)
+    points = [point for point in everything if not point.doubt]
+    data = observed(points)
+    fitted = fit(data)
+    by_deployment = folds(families(points), FOLDS, SEED)
+    by_model = numbered(labels(points, "model"))
+    deployment = held_out(data, by_deployment, fitted).throughput
+    model = held_out(data, by_model, fitted).throughput
+    three, _ = with_three_points(points, data, by_model, fitted)
+    kept = np.isfinite(three)
+    doubted = [point for point in everything if point.doubt]
+    wrong = errors(fitted, observed(doubted, data.names)).throughput
+    once = data.weights / data.weights.max()
+    return Findings(
+        Score.of(deployment),
+        Score.of(model),
+        Score.of(three[kept]),
+        Score.of(np.concatenate([deployment, wrong])),
+        len(doubted),
+        coverage(deployment, once, by_deployment),
+        coverage(model, once, by_model),
+        coverage(three[kept], once[kept], by_model[kept]),
+        ranking(points, deployment, same_precision=False).tau,
+    )
+
+
 def main(arguments: Sequence[str]) -> None:
     """See the module."""
     everything = silicon_points(Path(arguments[0]))

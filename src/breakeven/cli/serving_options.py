@@ -13,26 +13,17 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields
 from decimal import Decimal, InvalidOperation
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import Any, Literal, cast
 
 import click
 
 from breakeven.cli.bilingual import AnyFunction, option
 from breakeven.errors import UsageError
-
-if TYPE_CHECKING:
-    from breakeven.serving.architecture import Architecture
-    from breakeven.serving.constants import Constants
-    from breakeven.serving.hardware import Accelerator
-    from breakeven.serving.layout import Layout
-    from breakeven.serving.served import Served
-    from breakeven.serving.speculation import Speculation
-    from breakeven.serving.target import Derate, Target
-    from breakeven.serving.traffic import Traffic
+from breakeven.report.serving.asked import Asked
 
 PRECISIONS = ("bf16", "fp8", "int8", "int4", "fp4")
 ENGINES = ("vllm", "sglang", "trtllm")
@@ -44,137 +35,6 @@ _SHORTEST_MS = {"ttft": 10.0, "tpot": 0.5}
 _LONGEST_MS = {"ttft": 3.6e6, "tpot": 6e4}
 
 
-@dataclass(frozen=True)
-class GpuHourPrice:
-    """What a GPU costs for an hour, where that is from, and the exchange rate in it, if any."""
-
-    amount: Decimal
-    currency: str
-    commitment: str
-    source: str
-    as_of: str
-    converted: str = ""
-    """The amount in its own currency and the rate, where it was converted: `2.00 USD at 7.1 (...)`."""
-
-    @property
-    def per_gpu_hour(self) -> float:
-        """The amount as the models take it."""
-        return float(self.amount)
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What the shared options said; the methods turn it into what the models take."""
-
-    models: tuple[str, ...] = ()
-    gpus: tuple[str, ...] = ()
-    traffic_text: str = "chat"
-    cached_share: float | None = None
-    characters: bool = False
-    tokens_per_character: float = 0.6
-    ttft_seconds: float = 2.0
-    tpot_seconds: float = 0.05
-    percentile: float = 0.9
-    engine: str = ""
-    precision: str | None = None
-    kv_precision: str | None = None
-    mode: Literal["aggregated", "disaggregated"] | None = None
-    layout_text: str | None = None
-    replica_gpus: int | None = None
-    drafts: int = 0
-    acceptance: float | None = None
-    accepted_length: float | None = None
-    calibration: Path | None = None
-    gpu_price: Decimal | None = None
-    currency: str | None = None
-    exchange_rate: Decimal | None = None
-    commitment: str = "on_demand"
-    derate_prefill: float = 1.0
-    derate_decode: float = 1.0
-
-    def architecture(self, model: str | None = None) -> Architecture:
-        """The one model, or the one named: a shipped name, a config.json or a spec."""
-        from breakeven.serving.architecture import read_architecture
-
-        return read_architecture(model or self.models[0])
-
-    def accelerator(self, gpu: str | None = None) -> Accelerator:
-        """The one GPU, or the one named: a shipped name or a spec."""
-        from breakeven.serving.hardware import read_accelerator
-
-        return read_accelerator(gpu or self.gpus[0])
-
-    def traffic(self) -> Traffic:
-        """The traffic, with `--cached` and `--characters` applied."""
-        from breakeven.cli.serving_traffic import read_traffic
-
-        found = read_traffic(self.traffic_text)
-        if self.characters:
-            found = found.from_characters(self.tokens_per_character)
-        return found if self.cached_share is None else replace(found, cached_share=self.cached_share)
-
-    def target(self) -> Target:
-        """The latency promised."""
-        from breakeven.serving.target import Target
-
-        return Target(self.ttft_seconds, self.tpot_seconds, self.percentile)
-
-    def derate(self) -> Derate:
-        """From benchmark to production."""
-        from breakeven.serving.target import Derate
-
-        return Derate(self.derate_prefill, self.derate_decode)
-
-    def speculation(self) -> Speculation:
-        """Drafts per step."""
-        from breakeven.serving.speculation import Speculation
-
-        return Speculation(self.drafts, self.acceptance, self.accepted_length)
-
-    def layout(self) -> Layout | None:
-        """The one layout to use; None for whichever is best."""
-        from breakeven.serving.layout import Layout
-
-        return None if self.layout_text is None else Layout.parse(self.layout_text)
-
-    def constants(self) -> Constants:
-        """The constants that ship, or those of the file `serving calibrate` wrote."""
-        from breakeven.serving.constants import read_constants, shipped_constants
-
-        return shipped_constants() if self.calibration is None else read_constants(self.calibration)
-
-    def served(
-        self, model: str | None = None, gpu: str | None = None, traffic: Traffic | None = None
-    ) -> Served:
-        """The answer for the one model and GPU, or for those named."""
-        from breakeven.serving.serve import serve
-
-        return serve(
-            self.architecture(model),
-            self.accelerator(gpu),
-            traffic or self.traffic(),
-            self.target(),
-            precision=self.precision,
-            kv_precision=self.kv_precision,
-            engine=self.engine,
-            mode=self.mode,
-            layout=self.layout(),
-            most_gpus=self.replica_gpus,
-            derate=self.derate(),
-            speculation=self.speculation(),
-            constants=self.constants(),
-        )
-
-    def price(self, accelerator: Accelerator) -> GpuHourPrice:
-        """What the GPU costs for an hour: `--gpu-price`, else the shipped price of `--commitment`.
-
-        Raises `UsageError` where there is none, or where no rate leads to `--currency`.
-        """
-        from breakeven.cli.serving_price import asked_price
-
-        return asked_price(self, accelerator)
-
-
 def serving_options(
     *, without: tuple[Group, ...] = (), many: bool = False
 ) -> Callable[[AnyFunction], AnyFunction]:
@@ -183,7 +43,7 @@ def serving_options(
     def decorate(function: AnyFunction) -> AnyFunction:
         @wraps(function)
         def gathered(*arguments: Any, **given: Any) -> Any:
-            names = {field.name for field in fields(Asked)}
+            names = {field.name for field in fields(Asked) if field.init}
             chosen = {name: given.pop(name) for name in list(given) if name in names}
             for name in ("models", "gpus"):
                 if name in chosen:
@@ -330,7 +190,7 @@ def _traffic_options() -> list[Callable[[AnyFunction], AnyFunction]]:
     return [
         option(
             "--traffic",
-            "traffic_text",
+            "traffic_given",
             default="chat",
             show_default=True,
             metavar="WHAT",

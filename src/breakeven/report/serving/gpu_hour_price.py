@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import cast
 
 from breakeven.errors import UsageError
@@ -16,31 +16,55 @@ from breakeven.report.views.serving_gpus import COMMITMENT_WORDS
 from breakeven.serving.hardware import Accelerator, Commitment, GpuPrice
 
 _DEFAULT_CURRENCY = "USD"
+_SHOWN = Context(prec=6)
+"""Digits of a converted price as people read it; what is computed with keeps them all."""
 
 
 @dataclass(frozen=True)
 class GpuHourPrice:
-    """What a GPU costs for an hour, and in words where that is from, any exchange rate included."""
+    """What a GPU costs for an hour, where that is from, and the exchange rate in it, if any.
+
+    One that was given has no source.
+    """
 
     amount: Decimal
     currency: str
-    said: Label
+    commitment: str
+    source: str = ""
+    as_of: str = ""
+    converted: str = ""
+    """The amount in its own currency and the rate, where it was converted: `2.00 USD x 7.1 (...)`."""
+
+    @property
+    def per_gpu_hour(self) -> float:
+        """The amount as the models take it."""
+        return float(self.amount)
+
+    @property
+    def said(self) -> Label:
+        """The price in words, with where it is from."""
+        plain = (
+            f"{_digits(self.amount) if self.converted else f'{self.amount.normalize():f}'} {self.currency}"
+        )
+        if not self.source:
+            return Label(f"{plain}, as given", f"{plain}，由用户给定")
+        kind = COMMITMENT_WORDS[self.commitment]
+        where = f"{self.source}, {self.as_of}" + (f"; {self.converted}" if self.converted else "")
+        return Label(f"{plain}, {kind.en}: {where}", f"{plain}，{kind.zh}：{where}")
 
     @property
     def shown(self) -> PriceShown:
         """As the views of serving cost take it."""
-        return PriceShown(float(self.amount), self.currency, self.said)
+        return PriceShown(self.per_gpu_hour, self.currency, self.said)
 
 
-def given_price(amount: Decimal, currency: str | None = None) -> GpuHourPrice:
+def given_price(amount: Decimal, currency: str | None = None, commitment: str = "on_demand") -> GpuHourPrice:
     """A price that somebody gave, in dollars unless a currency is named.
 
     >>> given_price(Decimal("2.50")).said.en
     '2.5 USD, as given'
     """
-    currency = currency or _DEFAULT_CURRENCY
-    plain = f"{amount.normalize():f} {currency}"
-    return GpuHourPrice(amount, currency, Label(f"{plain}, as given", f"{plain}，由用户给定"))
+    return GpuHourPrice(amount, currency or _DEFAULT_CURRENCY, commitment)
 
 
 def shipped_price(
@@ -52,6 +76,10 @@ def shipped_price(
     """The price that ships under a commitment, at the bank's rate of its day (or at `rate`) where converted.
 
     Raises `UsageError` where none ships, or no rate leads to the currency.
+
+    >>> from breakeven.serving.hardware import accelerator
+    >>> shipped_price(accelerator("h800"), currency="CNY", rate=Decimal("7.123456789")).converted
+    '2.00 USD x 7.12346 (--rate)'
     """
     kind = cast("Commitment", commitment)
     own = accelerator.price(kind, currency) if currency else None
@@ -61,21 +89,29 @@ def shipped_price(
         raise UsageError(
             f"no {commitment} price of {accelerator.name} ships",
             cause=f"published prices of it: {known}" if known else "no published price of it is known",
-            remedy="give a price of a GPU-hour, or choose another commitment",
+            remedy="give one with --gpu-price, or choose another --commitment",
         )
-    words = COMMITMENT_WORDS[commitment]
-    where = f"{found.source}, {found.as_of}"
+    price = GpuHourPrice(found.amount, found.currency, found.commitment, found.source, str(found.as_of))
     if currency in (None, found.currency):
-        return _said(found.amount, found.currency, words, where, "")
+        return price
     factor, of = (rate, "--rate") if rate is not None else _bank_rate(found, currency)
-    how = f"; {found.amount} {found.currency} x {factor.normalize():f} ({of})"
-    return _said(EXACT.multiply(found.amount, factor), currency, words, where, how)
+    return GpuHourPrice(
+        EXACT.multiply(found.amount, factor),
+        currency,
+        price.commitment,
+        price.source,
+        price.as_of,
+        converted=f"{found.amount} {found.currency} x {_digits(factor)} ({of})",
+    )
 
 
-def _said(amount: Decimal, currency: str, words: Label, where: str, how: str) -> GpuHourPrice:
-    plain = f"{round(amount, 4).normalize():f} {currency}"
-    said = Label(f"{plain}, {words.en}: {where}{how}", f"{plain}，{words.zh}：{where}{how}")
-    return GpuHourPrice(amount, currency, said)
+def _digits(value: Decimal) -> str:
+    """The value as people read it.
+
+    >>> _digits(Decimal("20.94500000000000000000000001"))
+    '20.945'
+    """
+    return f"{_SHOWN.plus(value).normalize():f}"
 
 
 def _bank_rate(price: GpuPrice, currency: str) -> tuple[Decimal, str]:
