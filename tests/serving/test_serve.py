@@ -17,7 +17,7 @@ from breakeven.serving.deployment import Deployment
 from breakeven.serving.frontier import TPOT_MS, cheapest, frontier_gpu_seconds
 from breakeven.serving.hardware import accelerator
 from breakeven.serving.layout import Layout
-from breakeven.serving.layouts import MOST_GPUS, layouts
+from breakeven.serving.layouts import USUAL_MOST_GPUS, layouts
 from breakeven.serving.published_day import DAY, predicted_day
 from breakeven.serving.serve import serve
 from breakeven.serving.speculation import Speculation
@@ -193,7 +193,7 @@ def test_a_model_that_does_not_fit_says_how_many_would():
 def test_layouts_fit_and_pipelines_only_where_nothing_else_does():
     for layout in layouts(architecture("deepseek-v3"), H100, "fp8"):
         assert layout.pipeline == 1
-    assert all(layout.gpus <= MOST_GPUS for layout in layouts(architecture("deepseek-v3"), H100, "fp8"))
+    assert all(layout.gpus <= USUAL_MOST_GPUS for layout in layouts(architecture("deepseek-v3"), H100, "fp8"))
 
 
 def test_wide_prefill_queues_less_than_narrow():

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from breakeven.cli.serving_traffic import read_traffic
+from breakeven.report.serving.traffic_files import read_traffic
 from breakeven.errors import InputError, UsageError
 from breakeven.serving.published_day import DAY
 from breakeven.serving.traffic import Traffic, traffic_of_requests

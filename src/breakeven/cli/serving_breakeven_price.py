@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 import click
 
@@ -13,20 +10,7 @@ from breakeven.cli.bilingual import command, option
 from breakeven.cli.options import Output, output_options
 from breakeven.cli.output import emit
 from breakeven.cli.serving_options import Asked, serving_options, share
-from breakeven.errors import BreakevenError, UsageError
-
-if TYPE_CHECKING:
-    from breakeven.cli.serving_options import GpuHourPrice
-    from breakeven.cli.serving_price_list import SoldAt
-    from breakeven.report.view_model import Label
-    from breakeven.report.views.serving_assumptions import Assumption
-    from breakeven.report.views.serving_breakeven_price import Instead
-    from breakeven.serving.breakeven_price import Offer
-    from breakeven.serving.price_drift import DriftPath, PriceDrift
-    from breakeven.serving.served import Served
-
-PUBLISHED_UTILISATION = "0.816"
-"""226.75 nodes in the mean over 278 at the peak: DeepSeek's published day, a fleet held at its peak."""
+from breakeven.report.serving.published_use import PUBLISHED_UTILISATION
 
 
 @command(
@@ -61,7 +45,7 @@ PUBLISHED_UTILISATION = "0.816"
 )
 @option(
     "--utilisation",
-    default=PUBLISHED_UTILISATION,
+    default=str(PUBLISHED_UTILISATION),
     show_default=True,
     metavar="SHARE",
     en="Share of paid GPU-hours that serve; the default is DeepSeek's published day.",
@@ -133,167 +117,29 @@ def breakeven_price(
     output: Output,
 ) -> None:
     """Show the answer."""
-    from breakeven.cli.serving_price_list import sold_at
-    from breakeven.report.view_model import Envelope
-    from breakeven.report.views.serving_breakeven_price import Priced, breakeven_price_view
-    from breakeven.report.views.serving_cost import serving_warnings
-    from breakeven.serving.price_drift import drift_path
+    from breakeven.report.serving.breakeven_price import breakeven_price_answer, falling_list
+    from breakeven.report.serving.price_list import sold_at
 
-    # A price given without a currency is in dollars, and then the list must be too.
-    currency = asked.currency or ("USD" if asked.gpu_price is not None else None)
     sold = sold_at(
-        sold_as, (price_in, price_cached, price_out), currency=currency, day=day.date() if day else None
+        sold_as,
+        (price_in, price_cached, price_out),
+        currency=asked.list_currency,
+        day=day.date() if day else None,
     )
-    if currency is not None and sold.currency != currency:
-        raise UsageError(
-            f"{sold_as} has no list in {currency}",
-            cause="a list in one currency is not a list in another times a rate",
-            remedy=f"give --currency {sold.currency}",
-        )
-    asked = replace(asked, currency=sold.currency)
-    gpu_price = asked.price(asked.accelerator())
-    served = asked.served()
-    offer = _offer(served, gpu_price, sold, utilisation, free_share)
-    drift, rule = _drift(halves_every, falls_like, sold.currency, in_steps=in_steps)
-    path: DriftPath | None = None
-    if drift is not None:
-        cost_drift = _halving(gpu_halves_every, "--gpu-halves-every") if gpu_halves_every else None
-        path = drift_path(offer.price_level, drift, months, cost_drift)
-    priced = Priced(
-        served.model,
-        served.gpu,
+    falling = falling_list(
+        halves_every,
+        falls_like,
         sold.currency,
-        offer,
-        sold.classes,
-        _assumptions(gpu_price, sold, offer, free_share, utilisation),
-        _others(asked, offer, instead),
-        path,
-        rule,
+        in_steps=in_steps,
+        gpu_halves_every=gpu_halves_every,
+        months=months,
     )
-    envelope = Envelope(
-        books="",
-        as_of=datetime.now(tz=UTC).date().isoformat(),
-        time_zone="UTC",
-        currency=sold.currency,
-        warnings=serving_warnings(served),
+    shown = breakeven_price_answer(
+        asked,
+        sold,
+        utilisation=share(utilisation, "--utilisation"),
+        free_share=share(free_share, "--free-share"),
+        instead=instead,
+        falling=falling,
     )
-    emit(breakeven_price_view(priced, envelope), output)
-
-
-def _offer(served: Served, gpu_price: GpuHourPrice, sold: SoldAt, utilisation: str, free_share: str) -> Offer:
-    from breakeven.serving.breakeven_price import Offer, Tokens
-
-    traffic = served.traffic
-    tokens = Tokens(traffic.uncached_input_tokens, traffic.cached_input_tokens, traffic.output_tokens)
-    return Offer(
-        tokens,
-        served.work,
-        gpu_price.per_gpu_hour,
-        sold.token_prices,
-        share(utilisation, "--utilisation"),
-        share(free_share, "--free-share"),
-    )
-
-
-def _others(asked: Asked, offer: Offer, names: tuple[str, ...]) -> list[Instead]:
-    """The same traffic, GPU and list with other models, the largest first."""
-    from breakeven.report.views.serving_breakeven_price import Instead
-    from breakeven.serving.architecture import architectures
-
-    if "all" in names:
-        names = tuple(one.name for one in architectures() if one.name != asked.architecture().name)
-    found: list[Instead] = []
-    for name in names:
-        architecture = asked.architecture(name)
-        active = float(architecture.active_parameters)
-        try:
-            other = replace(offer, work=asked.served(name).work)
-        except BreakevenError as error:
-            found.append(Instead(architecture.name, active, None, None, error.what))
-            continue
-        found.append(Instead(architecture.name, active, other.margin, other.price_level))
-    return sorted(found, key=lambda one: -one.active_parameters)
-
-
-def _drift(
-    halves_every: str | None, falls_like: str | None, currency: str, *, in_steps: bool
-) -> tuple[PriceDrift | None, Label | None]:
-    from breakeven.report.view_model import Label
-    from breakeven.serving.price_drift import PriceDrift, halving_months
-
-    if halves_every is None and falls_like is None:
-        return None, None
-    if halves_every is not None and falls_like is not None:
-        raise UsageError("--halves-every and --falls-like exclude each other", remedy="give one of them")
-    if halves_every is not None:
-        drift = _halving(halves_every, "--halves-every")
-        months = f"{drift.halves_every_months.normalize():f}"
-        said = Label(f"The list halves every {months} months, as given", f"价格每 {months} 个月减半（给定）")
-    else:
-        from breakeven.cli.serving_price_list import history
-
-        dated = history(falls_like or "", currency)
-        if len(dated) < 2:
-            raise UsageError(
-                f"the price book has no history of {falls_like} in {currency}", remedy="give --halves-every"
-            )
-        (since, before), (until, after) = dated[0], dated[-1]
-        drift = PriceDrift(halving_months(dated[0], dated[-1]))
-        months = f"{drift.halves_every_months:.1f}"
-        en = f"from {since} ({before:f} {currency} for a million tokens in and out) to {until} ({after:f})"
-        zh = f"自 {since}（输入输出各百万词元合计 {before:f} {currency}）至 {until}（{after:f}）"
-        said = Label(
-            f"The list halves every {months} months, as {falls_like} did {en}",
-            f"价格每 {months} 个月减半，与 {falls_like} {zh}相同",
-        )
-    return (replace(drift, shape="steps") if in_steps else drift), said
-
-
-def _halving(text: str, flag: str) -> PriceDrift:
-    from breakeven.serving.price_drift import PriceDrift
-
-    try:
-        return PriceDrift(Decimal(text))
-    except InvalidOperation:
-        raise UsageError(
-            f"{flag} {text!r} is not a number of months", remedy="write a number such as 6"
-        ) from None
-
-
-def _assumptions(
-    gpu_price: GpuHourPrice, sold: SoldAt, offer: Offer, free_share: str, utilisation: str
-) -> list[Assumption]:
-    from breakeven.cli.serving_cost import price_shown
-    from breakeven.report.view_model import Label
-    from breakeven.report.views.serving_assumptions import GIVEN, Assumption
-    from breakeven.report.views.serving_figures import significant
-
-    published = Label(
-        "DeepSeek's published day: 226.75 nodes in the mean over 278 at the peak",
-        "DeepSeek 公布之日：平均 226.75 个节点除以峰值 278 个",
-    )
-    since = f", from {sold.since}" if sold.since else ""
-    listed = Label(f"{sold.source}{since}", f"{sold.source}{f'，自 {sold.since} 起' if sold.since else ''}")
-    if sold.since is None:
-        listed = GIVEN if sold.source == "given" else Label(sold.source, "给定；命中缓存部分按输入价")
-    return [
-        Assumption(
-            Label("Price of a GPU-hour", "每卡时价格"),
-            significant(gpu_price.per_gpu_hour, 6),
-            f"{gpu_price.currency}/GPU-hour",
-            price_shown(gpu_price).said,
-        ),
-        Assumption(Label("Price list, output", "价目（输出）"), sold.output, f"{sold.currency}/Mtok", listed),
-        Assumption(
-            Label("Utilisation", "利用率"),
-            significant(offer.utilisation),
-            "ratio",
-            published if utilisation == PUBLISHED_UTILISATION else GIVEN,
-        ),
-        Assumption(
-            Label("Requests that nobody pays for", "无人付费的请求占比"),
-            significant(offer.free_share),
-            "ratio",
-            Label("assumed: none", "假设：没有") if free_share == "0" else GIVEN,
-        ),
-    ]
+    emit(shown, output)

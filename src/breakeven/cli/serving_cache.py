@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import click
 
@@ -14,18 +15,8 @@ from breakeven.cli.options import Output, output_options
 from breakeven.cli.output import emit, progress
 from breakeven.cli.serving_options import Asked, serving_options
 from breakeven.errors import UsageError
+from breakeven.report.serving.cache_asked import POLICIES, SEED, CacheAsked
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from breakeven.report.views.serving_cache import CacheFindings
-    from breakeven.serving.prefix_cache import Policy
-    from breakeven.serving.prefix_cache.pools import SplitHits
-    from breakeven.serving.prefix_cache.trace_lines import TraceFile
-
-    Report = Callable[[str], None]
-
-_POLICIES = ("lru", "lfu", "infinite")
 _SIZE = re.compile(r"(?P<number>[\d_,.]+)\s*(?P<unit>[KMGTP]i?)?B?", re.IGNORECASE)
 _FACTORS = {
     "": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "p": 10**15,
@@ -36,7 +27,6 @@ _COUNT = re.compile(r"(?P<number>[\d_,.]+)\s*(?P<unit>[km])?", re.IGNORECASE)
 _TIME = re.compile(r"(?P<number>[\d.]+)\s*(?P<unit>[smh])?", re.IGNORECASE)
 _SECONDS = {"s": 1, "m": 60, "h": 3_600}
 _MOST_BLOCKS = 10**12
-_SEED = 20240812
 
 
 @command(
@@ -51,7 +41,7 @@ _SEED = 20240812
 @option(
     "--policy",
     "policies",
-    type=click.Choice(_POLICIES),
+    type=click.Choice(POLICIES),
     multiple=True,
     en="Which blocks stay: last used, most used, all; may be repeated. All three unless given.",
     zh="保留哪些块：最近使用、最常使用、全部；可重复。默认三种都算。",
@@ -114,7 +104,7 @@ _SEED = 20240812
     zh="另算：分成 N 个节点、各自独立缓存；可重复。",
 )
 @option(
-    "--seed", type=int, default=_SEED, show_default=True, en="Seed of random routing.", zh="随机路由的种子。"
+    "--seed", type=int, default=SEED, show_default=True, en="Seed of random routing.", zh="随机路由的种子。"
 )
 @option(
     "--model",
@@ -174,9 +164,15 @@ _SEED = 20240812
 )
 @serving_options(without=("model", "gpu", "traffic"))
 @output_options
-def cache(trace: Path, asked: Asked, output: Output, **given: Any) -> None:
+def cache(
+    trace: Path, model: str | None, gpu: str | None, asked: Asked, output: Output, **given: Any
+) -> None:
     """Show what caches serve, save and cost."""
-    chosen = Chosen(given)
+    from breakeven.report.serving.cache import cache_answer
+
+    asked = replace(asked, models=(model,) if model else (), gpus=(gpu,) if gpu else ())
+    chosen = _chosen(given)
+    chosen.refuse_contradictions(asked)
     with progress() as report:
         from breakeven.serving.prefix_cache.trace_lines import read_trace
         from breakeven.sources.text_lines import text_lines
@@ -190,95 +186,26 @@ def cache(trace: Path, asked: Asked, output: Output, **given: Any) -> None:
             sort=given["sort"],
             report=report,
         )
-        found = _findings(trace.name, file, asked, chosen, report)
-    from breakeven.report.views.serving_cache import cache_view
-
-    emit(cache_view(found), output)
+        found = cache_answer(asked, trace.name, file, chosen, report)
+    emit(found, output)
 
 
-class Chosen:
+def _chosen(given: dict[str, Any]) -> CacheAsked:
     """The command's own options, checked before anything is read."""
-
-    def __init__(self, given: dict[str, Any]) -> None:
-        self.policies = cast("tuple[Policy, ...]", given["policies"] or _POLICIES)
-        self.capacities = tuple(block_count(text) for text in given["capacities"])
-        self.memories = tuple(size_bytes(text) for text in given["memories"])
-        self.warm_up_seconds = time_seconds(given["warm_up"])
-        self.nodes: tuple[int, ...] = given["nodes"]
-        self.seed: int = given["seed"]
-        self.model: str | None = given["model"]
-        self.gpu: str | None = given["gpu"]
-        self.store: str = given["store"]
-        self.kv_bytes = _number(given, "kv_bytes_per_token", "--kv-bytes", above=True)
-        self.uncached = _number(given, "gpu_hours_per_mtok", "--gpu-hours-per-mtok", above=True)
-        self.cached = _number(given, "cached_gpu_hours_per_mtok", "--cached-gpu-hours-per-mtok")
-        self.store_price = _number(given, "store_price", "--store-price")
-        self.fetch = _number(given, "fetch_gb_per_second", "--fetch-gb-per-second", above=True)
-        if self.cached is not None and self.uncached is None:
-            raise UsageError(
-                "--cached-gpu-hours-per-mtok stands alone", remedy="give --gpu-hours-per-mtok with it"
-            )
-        if self.gpu is not None and self.model is None and self.uncached is None:
-            raise UsageError("--gpu needs a model", remedy="add --model, or give --gpu-hours-per-mtok")
-        if self.memories and self.model is None and self.kv_bytes is None:
-            raise UsageError(
-                "--memory needs the bytes of a token's keys and values", remedy="add --model or --kv-bytes"
-            )
-
-
-def _findings(name: str, file: TraceFile, asked: Asked, chosen: Chosen, report: Report) -> CacheFindings:
-    import numpy as np
-
-    from breakeven.cli.serving_cache_money import money_of
-    from breakeven.report.views.serving_cache import CacheFindings
-    from breakeven.serving.prefix_cache import replay
-    from breakeven.serving.prefix_cache.pools import ROUTINGS, split_hits
-    from breakeven.serving.prefix_cache.positions import first_with_limit
-    from breakeven.serving.prefix_cache.replay import after_warm_up
-
-    trace = file.trace
-    counted = after_warm_up(trace, chosen.warm_up_seconds)
-    played = replay(trace, chosen.policies, counted=counted, report=report)
-    report("pricing")
-    money = money_of(name, file, played, asked, chosen)
-    capacities = _capacities(chosen, money.kv_bytes_per_token, played.distinct_blocks, trace.block_tokens)
-    split_policy = first_with_limit(chosen.policies)
-    splits: list[SplitHits] = []
-    for nodes in chosen.nodes:
-        report(f"splitting over {nodes} nodes")
-        splits += [
-            split_hits(
-                trace, nodes, routing, split_policy, np.array(capacities), seed=chosen.seed, counted=counted
-            )
-            for routing in ROUTINGS
-        ]
-    return CacheFindings(
-        name,
-        trace,
-        played,
-        chosen.policies,
-        capacities,
-        kv_bytes_per_token=money.kv_bytes_per_token,
-        terms=money.terms(played.span_seconds, trace.block_tokens),
-        recompute_seconds_per_token=money.uncached_input,
-        fetch_bytes_per_second=None if chosen.fetch is None else chosen.fetch * 1e9,
-        splits=tuple(splits),
-        currency=money.currency,
-        remarks=money.remarks,
-        warm_up_seconds=chosen.warm_up_seconds,
+    return CacheAsked(
+        policies=given["policies"] or POLICIES,
+        capacities=tuple(block_count(text) for text in given["capacities"]),
+        memories=tuple(size_bytes(text) for text in given["memories"]),
+        warm_up_seconds=time_seconds(given["warm_up"]),
+        nodes=given["nodes"],
+        seed=given["seed"],
+        store=given["store"],
+        kv_bytes=_number(given, "kv_bytes_per_token", "--kv-bytes", above=True),
+        uncached=_number(given, "gpu_hours_per_mtok", "--gpu-hours-per-mtok", above=True),
+        cached=_number(given, "cached_gpu_hours_per_mtok", "--cached-gpu-hours-per-mtok"),
+        store_price=_number(given, "store_price", "--store-price"),
+        fetch=_number(given, "fetch_gb_per_second", "--fetch-gb-per-second", above=True),
     )
-
-
-def _capacities(
-    chosen: Chosen, kv_bytes: float | None, distinct_blocks: int, block_tokens: int
-) -> tuple[int, ...]:
-    """The sizes asked for in blocks, each once; ten that show the curve where none was."""
-    from breakeven.serving.prefix_cache.economics import capacities_around, capacity_blocks
-
-    asked = set(chosen.capacities)
-    if kv_bytes is not None:
-        asked |= {capacity_blocks(size, kv_bytes * block_tokens) for size in chosen.memories}
-    return tuple(sorted(asked)) or tuple(int(size) for size in capacities_around(distinct_blocks))
 
 
 def _number(given: dict[str, Any], name: str, flag: str, *, above: bool = False) -> float | None:

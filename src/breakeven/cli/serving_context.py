@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, cast
-
 import click
 
 from breakeven.cli.bilingual import command, option
@@ -13,17 +10,10 @@ from breakeven.cli.output import emit
 from breakeven.cli.serving_options import Asked, duration_seconds, serving_options
 from breakeven.errors import UsageError
 
-if TYPE_CHECKING:
-    from breakeven.report.views.serving_context import ContextRow
-    from breakeven.serving.architecture import Precision
-    from breakeven.serving.hardware import Accelerator
-    from breakeven.serving.long_context import LongPrompt
-
 _USUAL = "8k,128k,1M"
 _RATIO = 4
 _UNITS = {"": 1, "k": 1_000, "m": 1_000_000, "万": 10_000, "亿": 100_000_000}
 _MOST_LENGTHS = 24
-_BOTH: tuple[Precision, ...] = ("bf16", "fp8")
 
 
 @command(
@@ -121,16 +111,9 @@ def context(
     output: Output,
 ) -> None:
     """Show the table."""
-    from breakeven.cli.serving_cost import price_shown
-    from breakeven.report.view_model import Envelope
-    from breakeven.report.views.serving_context import Basis, serving_context_view
+    from breakeven.report.serving.context import context_answer
     from breakeven.serving.long_context import LongPrompt
 
-    if asked.mode == "disaggregated":
-        raise UsageError(
-            "a long prompt is priced on one replica, prefill and answer together",
-            remedy="leave --disaggregated out",
-        )
     found_lengths = asked_lengths(tokens, prompt_characters, asked.tokens_per_character)
     others = [
         lengths(text, flag)[0]
@@ -141,84 +124,17 @@ def context(
         )
     ]
     prompts = [LongPrompt(length, *others) for length in found_lengths]
-    accelerators = [asked.accelerator(gpu) for gpu in asked.gpus]
-    prices = [asked.price(accelerator) for accelerator in accelerators]
-    currencies = {price.currency for price in prices}
-    if len(currencies) > 1:
-        raise UsageError(
-            f"the GPUs are priced in {' and '.join(sorted(currencies))}", remedy="give one --currency for all"
-        )
-    rows = [
-        _row(asked, model, accelerator, price.per_gpu_hour, kv, prompt, load_speed * 1e9, most_gpus)
-        for model in asked.models
-        for accelerator, price in zip(accelerators, prices, strict=True)
-        for prompt in prompts
-        for kv in _kv_precisions(asked)
-    ]
-    if all(row.refusal is not None for row in rows) and rows[0].refusal is not None:
-        raise rows[0].refusal
-    basis = Basis(
-        prices=tuple(
-            (accelerator.name, price_shown(price))
-            for accelerator, price in zip(accelerators, prices, strict=True)
-        ),
-        prompt=prompts[0],
-        target=asked.target(),
-        derate=asked.derate(),
-        load_bytes_per_second=load_speed * 1e9,
-        tokens_per_character=None if prompt_characters is None else asked.tokens_per_character,
-    )
-    envelope = Envelope(
-        books="",
-        as_of=datetime.now(tz=UTC).date().isoformat(),
-        time_zone="UTC",
-        currency=prices[0].currency,
-    )
-    emit(serving_context_view(rows, basis, envelope), output)
-
-
-def _kv_precisions(asked: Asked) -> tuple[Precision, ...]:
-    return _BOTH if asked.kv_precision is None else (cast("Precision", asked.kv_precision),)
-
-
-def _row(
-    asked: Asked,
-    model: str,
-    accelerator: Accelerator,
-    price_per_gpu_hour: float,
-    kv: Precision,
-    prompt: LongPrompt,
-    load_bytes_per_second: float,
-    most_gpus: int,
-) -> ContextRow:
-    """One line: a prompt that no replica holds has no figures, and says why."""
-    from breakeven.report.views.serving_context import ContextRow
-    from breakeven.serving.deployment import Deployment
-    from breakeven.serving.long_context import long_context
-
-    architecture = asked.architecture(model)
-    deployment = Deployment(
-        architecture,
-        accelerator,
-        cast("Precision", asked.precision or architecture.native_precision),
-        kv,
-        asked.engine,
-        asked.speculation(),
-        asked.constants(),
-    )
-    found = refusal = None
-    try:
-        found = long_context(
-            deployment,
-            prompt,
-            asked.target(),
-            asked.derate(),
+    shown = None if prompt_characters is None else asked.tokens_per_character
+    emit(
+        context_answer(
+            asked,
+            prompts,
+            load_bytes_per_second=load_speed * 1e9,
             most_gpus=most_gpus,
-            load_bytes_per_second=load_bytes_per_second,
-        )
-    except UsageError as error:
-        refusal = error
-    return ContextRow(deployment, prompt, price_per_gpu_hour, found, refusal)
+            tokens_per_character=shown,
+        ),
+        output,
+    )
 
 
 def asked_lengths(tokens: str | None, characters: str | None, tokens_per_character: float) -> list[float]:

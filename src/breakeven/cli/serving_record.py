@@ -163,7 +163,7 @@ def _modelled(
     account: Account, whom: Recorded, asked: Asked, given: dict[str, Any], now: datetime
 ) -> ClassCostEntry:
     """The answer of `serving cost` for the books' traffic, whatever its rate: the books find what is idle."""
-    from breakeven.cli.serving_traffic import read_traffic
+    from breakeven.report.serving.traffic_files import read_traffic
     from breakeven.serving.books_record import entry_of_served, most_gpus
     from breakeven.serving.books_traffic import books_traffic
 

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
 
 import click
 
 from breakeven.cli.bilingual import command, option
 from breakeven.cli.options import Output, output_options
 from breakeven.cli.output import emit
-from breakeven.cli.serving_options import Asked, GpuHourPrice, serving_options
-
-if TYPE_CHECKING:
-    from breakeven.report.views.serving_assumptions import Assumption
-    from breakeven.serving.request_classes import Kinds
-    from breakeven.serving.served import Served
-    from breakeven.serving.small_or_large import Fleet, RequestClass
-
-PUBLISHED_PEAK = 1.23
-"""278 nodes at the peak over 226.75 in the mean: DeepSeek's published day."""
+from breakeven.cli.serving_options import Asked, serving_options
+from breakeven.report.serving.published_use import PUBLISHED_PEAK
 
 
 @command(
@@ -59,114 +49,7 @@ def small_or_large(
     asked: Asked, classes: Path, small: str, large: str, spare: int, peak: float, output: Output
 ) -> None:
     """Show the answer."""
-    from breakeven.report.view_model import Envelope
-    from breakeven.report.views.serving_cost import serving_warnings
-    from breakeven.report.views.serving_small_or_large import Weighed, small_or_large_view
+    from breakeven.report.serving.small_or_large import small_or_large_answer
     from breakeven.serving.request_classes import read_kinds
-    from breakeven.serving.small_or_large import Fleet, Replica
 
-    kinds = read_kinds(classes)
-    price = asked.price(asked.accelerator())
-    served = {name: asked.served(name, traffic=kinds.traffic) for name in (small, large)}
-    fleet = Fleet(
-        kinds.requests_per_month,
-        price.per_gpu_hour,
-        Replica(served[small].gpus_per_replica, spare),
-        Replica(served[large].gpus_per_replica, spare),
-        peak,
-    )
-    weighed = Weighed(
-        served[small].model,
-        served[large].model,
-        served[large].gpu,
-        price.currency,
-        (
-            _classes(kinds, served[small], served[large], "value"),
-            _classes(kinds, served[small], served[large], "low"),
-            _classes(kinds, served[small], served[large], "high"),
-        ),
-        fleet,
-        _assumptions(price, fleet, kinds, served[small], served[large]),
-    )
-    warnings = {one.label.en: one for name in (small, large) for one in serving_warnings(served[name])}
-    envelope = Envelope(
-        books="",
-        as_of=datetime.now(tz=UTC).date().isoformat(),
-        time_zone="UTC",
-        currency=price.currency,
-        warnings=tuple(warnings.values()),
-    )
-    emit(small_or_large_view(weighed, envelope), output)
-
-
-def _classes(
-    kinds: Kinds, small: Served, large: Served, bound: Literal["value", "low", "high"]
-) -> list[RequestClass]:
-    """The classes with GPU-seconds on either model, at the work per token of the whole mix."""
-    from breakeven.serving.small_or_large import RequestClass
-
-    def seconds(served: Served, uncached: float, cached: float, output: float) -> float:
-        work = served.work
-        return (
-            getattr(work.uncached_input, bound) * uncached
-            + getattr(work.cached_input, bound) * cached
-            + getattr(work.output, bound) * output
-        )
-
-    found: list[RequestClass] = []
-    for kind in kinds.kinds:
-        cached = kind.input_tokens * kind.cached_share
-        tokens = (kind.input_tokens - cached, cached, kind.output_tokens)
-        found.append(
-            RequestClass(
-                kind.name,
-                kind.share,
-                seconds(small, *tokens),
-                seconds(large, *tokens),
-                kind.small_quality,
-                kind.large_quality,
-                kind.value_of_good,
-                kind.loss_of_bad,
-            )
-        )
-    return found
-
-
-def _assumptions(
-    price: GpuHourPrice, fleet: Fleet, kinds: Kinds, small: Served, large: Served
-) -> list[Assumption]:
-    from breakeven.cli.serving_cost import price_shown
-    from breakeven.report.view_model import Label, Value
-    from breakeven.report.views.serving_assumptions import ASSUMED, GIVEN, Assumption
-    from breakeven.report.views.serving_figures import significant
-
-    published = Label("DeepSeek's published day, in nodes", "DeepSeek 公布之日（按节点数）")
-    figures: list[tuple[Label, Value, str, Label]] = [
-        (
-            Label("Price of a GPU-hour", "每卡时价格"),
-            significant(price.per_gpu_hour, 6),
-            f"{price.currency}/GPU-hour",
-            price_shown(price).said,
-        ),
-        (Label("Requests a month", "每月请求量"), significant(kinds.requests_per_month), "requests", GIVEN),
-        (
-            Label("Busiest hour over the mean", "最忙小时相对均值"),
-            significant(fleet.peak_over_mean),
-            "multiple",
-            published if fleet.peak_over_mean == PUBLISHED_PEAK else GIVEN,
-        ),
-        (Label("Spare replicas of each", "各自备用副本"), fleet.small.spare, "count", ASSUMED),
-        (
-            Label("GPUs of a small replica", "小模型每副本卡数"),
-            fleet.small.gpus,
-            "count",
-            Label(small.layout, small.layout),
-        ),
-        (
-            Label("GPUs of a large replica", "大模型每副本卡数"),
-            fleet.large.gpus,
-            "count",
-            Label(large.layout, large.layout),
-        ),
-    ]
-    return [Assumption(*figure) for figure in figures]
+    emit(small_or_large_answer(asked, read_kinds(classes), small, large, spare=spare, peak=peak), output)

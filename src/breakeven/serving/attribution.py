@@ -38,7 +38,7 @@ def prefill_work(
     probe = cached or traffic.input_tokens
     computed = max(new, 1.0)
     alone, with_prefix = (
-        float(deployment.prefill(layout, computed, prefix, together, together).seconds) / together
+        float(deployment.prefill(layout, computed, prefix, together).seconds) / together
         for prefix in (0.0, probe)
     )
     fetching = float(cache_seconds(deployment, layout, np.asarray(probe))) / (layout.data * layout.pipeline)
@@ -66,5 +66,5 @@ def decode_work(
 
 def _computed(deployment: Deployment, layout: Layout, traffic: Traffic, scale: float) -> float:
     """What a computed input token would cost where all input is cached."""
-    seconds = float(deployment.prefill(layout, traffic.input_tokens, 0.0, 1.0, 1.0).seconds)
+    seconds = float(deployment.prefill(layout, traffic.input_tokens, 0.0, 1.0).seconds)
     return seconds / layout.pipeline * scale / traffic.input_tokens

@@ -13,7 +13,7 @@ from breakeven.errors import UsageError
 from breakeven.serving.cases import Cases
 from breakeven.serving.deployment import Deployment
 from breakeven.serving.layout import Layout
-from breakeven.serving.layouts import MOST_GPUS, layouts
+from breakeven.serving.layouts import USUAL_MOST_GPUS, layouts
 from breakeven.serving.memory import USABLE_SHARE, WORKING_BYTES, refuse_misfit
 from breakeven.serving.steady_state import Steady, aggregated, decode_apart, prefill_apart
 from breakeven.serving.target import Derate
@@ -62,11 +62,11 @@ def usable_layouts(
 ) -> tuple[Layout, ...]:
     """Layouts that hold the weights and one sequence of so many tokens.
 
-    Goes beyond `MOST_GPUS` where the model needs it. Raises `UsageError` with the GPUs that would do where
-    none does.
+    Goes beyond `USUAL_MOST_GPUS` where the model needs it. Raises `UsageError` with the GPUs that would do
+    where none does.
     """
     architecture, accelerator = deployment.architecture, deployment.accelerator
-    most = most_gpus or MOST_GPUS
+    most = most_gpus or USUAL_MOST_GPUS
     while True:
         found = layouts(
             architecture, accelerator, deployment.precision, most,

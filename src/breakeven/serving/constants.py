@@ -7,8 +7,8 @@ standard error and what identified it, and how far held-out measurements lay fro
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Literal, cast
 
@@ -19,7 +19,7 @@ from breakeven.serving.architecture import Architecture
 from breakeven.serving.architecture.attention import Floats
 from breakeven.serving.estimate import Estimate
 from breakeven.serving.hardware import Accelerator
-from breakeven.serving.rates import Rates, Situation, model_name, rates
+from breakeven.serving.rates import Rates, Situation, SteadyRates, model_name, steady_rates
 
 SHIPPED = Path(__file__).with_name("constants.yaml")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -90,14 +90,23 @@ class Constants:
     provenance: str = ""
     as_of: str = ""
 
-    @property
+    _known: dict[tuple[object, ...], SteadyRates] = field(
+        default_factory=dict[tuple[object, ...], SteadyRates], compare=False, repr=False
+    )
+    """Rates by all they depend on but load and context: a search asks for the same ones over and over."""
+
+    @cached_property
     def values(self) -> Mapping[str, float]:
         """Values by name."""
         return {name: constant.value for name, constant in self.constants.items()}
 
     def rates(self, situation: Situation) -> Rates:
         """The rates of a situation, with the user's offset if one matches."""
-        found = rates(self.values, situation)
+        key = situation.standing
+        steady = self._known.get(key)
+        if steady is None:
+            steady = self._known[key] = steady_rates(self.values, situation)
+        found = steady.at(situation)
         offset = self.offset(situation)
         if offset is None:
             return found

@@ -46,10 +46,8 @@ class Deployment:
             constants=self.constants,
         )
 
-    def prefill(
-        self, layout: Layout, new_tokens: Counts, cached_tokens: Counts, prompts: Counts, batch: Counts
-    ) -> StepTime:
-        """Seconds of the whole replica for so many prompts, while it holds `batch` sequences."""
+    def prefill(self, layout: Layout, new_tokens: Counts, cached_tokens: Counts, prompts: Counts) -> StepTime:
+        """Seconds of the whole replica for so many prompts."""
         return prefill(
             self.architecture,
             self.accelerator,
@@ -60,7 +58,6 @@ class Deployment:
             kv_precision=self.kv_precision,
             engine=self.engine,
             prompts=prompts,
-            batch=batch,
             constants=self.constants,
         )
 

@@ -10,7 +10,7 @@ from breakeven.serving.layout import Layout
 from breakeven.serving.memory import most_sequences
 
 SERVER_GPUS = 8
-MOST_GPUS = 32
+USUAL_MOST_GPUS = 32
 """Of a replica, unless a caller wants more or less. Measured deployments are of 1 to 8 GPUs mostly, but large
 models with many experts are served on more: DeepSeek's day ran on 32 for prefill and 144 for decode."""
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -21,7 +21,7 @@ def layouts(
     architecture: Architecture,
     accelerator: Accelerator,
     precision: Precision | None = None,
-    most_gpus: int = MOST_GPUS,
+    most_gpus: int = USUAL_MOST_GPUS,
     *,
     context_tokens: float = 1.0,
     kv_precision: Precision = "bf16",

@@ -22,21 +22,17 @@ import numpy as np
 
 from breakeven.errors import InputError, UsageError
 from breakeven.serving.architecture.attention import Counts, Floats
+from breakeven.serving.best_layout import LARGEST_REPLICA
 from breakeven.serving.deployment import Deployment
 from breakeven.serving.estimate import Estimate
 from breakeven.serving.layout import Layout
-from breakeven.serving.layouts import MOST_GPUS as MOST_USUAL_GPUS
-from breakeven.serving.layouts import layouts
+from breakeven.serving.layouts import USUAL_MOST_GPUS, layouts
 from breakeven.serving.memory import USABLE_SHARE, WORKING_BYTES, most_sequences
+from breakeven.serving.steady_state import CACHE_BYTES_PER_SECOND
 from breakeven.serving.step_work import CHUNK_TOKENS
 from breakeven.serving.target import Derate, Target
 
-MOST_GPUS = 128
-"""Of the replicas that are tried."""
 LONGEST_TOKENS = 100_000_000
-LOAD_BYTES_PER_SECOND = 50e9
-"""Assumed speed at which a GPU reads cached keys and values from the memory of its server: most of PCIe 5.0
-x16, which carries 63 GB/s in one direction."""
 _GRID = 64
 _STAGES = (2, 4, 8, 16)
 _NEARLY = 1.5
@@ -121,7 +117,7 @@ def long_context(
     derate: Derate | None = None,
     *,
     most_gpus: int | None = None,
-    load_bytes_per_second: float = LOAD_BYTES_PER_SECOND,
+    load_bytes_per_second: float = CACHE_BYTES_PER_SECOND,
 ) -> LongContext:
     """The prompt on the layout where its first token comes soonest, of those near the least GPU time.
 
@@ -138,13 +134,13 @@ def long_context(
     (328, 4, True)
     """
     target, derate = target or Target(), derate or Derate()
-    holding = _holding(deployment, prompt, most_gpus or MOST_GPUS)
+    holding = _holding(deployment, prompt, most_gpus or LARGEST_REPLICA)
     if not holding:
-        raise _too_long(deployment, prompt, most_gpus or MOST_GPUS)
+        raise _too_long(deployment, prompt, most_gpus or LARGEST_REPLICA)
     found = [
         one
         for layout in holding
-        if layout.gpus <= max(MOST_USUAL_GPUS, holding[0].gpus)
+        if layout.gpus <= max(USUAL_MOST_GPUS, holding[0].gpus)
         and (one := _on(deployment, layout, prompt, target, derate, load_bytes_per_second, holding[0].gpus))
     ]
     if not found:
@@ -246,7 +242,7 @@ def _prefill_seconds(deployment: Deployment, layout: Layout, new: float, cached:
     """From the first chunk to the last. Each attention group works on a prompt of its own; pipeline stages
     work on different chunks of one prompt at once.
     """
-    seconds = float(deployment.prefill(layout, new, cached, layout.data, layout.data).seconds)
+    seconds = float(deployment.prefill(layout, new, cached, layout.data).seconds)
     chunks = math.ceil(new / CHUNK_TOKENS)
     return seconds * (chunks + layout.pipeline - 1) / (chunks * layout.pipeline)
 

@@ -10,7 +10,7 @@ constant that is not known (an engine or model never measured) adds nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,6 +23,9 @@ Terms = Mapping[str, float | Floats]
 """Names of constants, each with what it is multiplied by."""
 
 PHASES = ("decode", "prefill")
+
+USUAL_SEQUENCES_PER_GPU = 16.0
+USUAL_CONTEXT_TOKENS = 2048.0
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,15 @@ class Situation:
     context_tokens: Floats
     has_even_lengths: bool = False
     """Whether all requests of a benchmark are equally long, so that they march in step."""
+
+    @property
+    def standing(self) -> tuple[object, ...]:
+        """All that the rates depend on, but load and context."""
+        return (
+            model_name(self.architecture), bool(self.architecture.experts), self.architecture.is_latent,
+            self.accelerator.name, self.accelerator.generation, self.layout, self.precision, self.engine,
+            self.has_even_lengths,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -130,15 +142,45 @@ def terms(situation: Situation) -> Mapping[str, Terms]:
     }
 
 
-def rates(values: Mapping[str, float], situation: Situation) -> Rates:
-    """The rates that constants (in logarithms) give in a situation."""
+@dataclass(frozen=True)
+class SteadyRates:
+    """The rates of a situation at its usual load and context, and what the two change.
+
+    `load_slope` and `context_slope` are added to the logarithm of the decode factor, each times its measure.
+    """
+
+    usual: Rates
+    load_slope: float
+    context_slope: float
+
+    def at(self, situation: Situation) -> Rates:
+        """At the situation's own load and context."""
+        moved = self.load_slope * load_of(situation) + self.context_slope * context_of(situation)
+        return replace(self.usual, decode_factor=self.usual.decode_factor * np.exp(moved))
+
+
+def steady_rates(values: Mapping[str, float], situation: Situation) -> SteadyRates:
+    """What constants (in logarithms) give in a situation, whatever its load and context."""
+    usual = replace(
+        situation,
+        batch=np.asarray(USUAL_SEQUENCES_PER_GPU * situation.layout.gpus),
+        context_tokens=np.asarray(USUAL_CONTEXT_TOKENS),
+    )
     found = {
         name: np.exp(
             sum((values.get(one, 0.0) * weight for one, weight in parts.items()), start=np.zeros(()))
         )
-        for name, parts in terms(situation).items()
+        for name, parts in terms(usual).items()
     }
-    return Rates(**found)
+    slopes = [
+        (values.get(f"decode.smooth.{name}", 0.0), by_load, by_context)
+        for name, (by_load, by_context) in _moving(situation).items()
+    ]
+    return SteadyRates(
+        Rates(**found),
+        sum(value * by_load for value, by_load, _ in slopes),
+        sum(value * by_context for value, _, by_context in slopes),
+    )
 
 
 def groups(situation: Situation) -> Mapping[str, str]:
@@ -167,10 +209,34 @@ def _factor(phase: str, situation: Situation) -> Terms:
         f"{phase}.{kind}.{name}": 1.0 for kind, name in groups(situation).items()
     }
     for name, value in _smooth(situation).items():
-        if phase == "prefill" and ("load" in name or name == "context"):
+        if phase == "prefill" and name in _moving(situation):
             continue  # a prompt takes the same work however many others run
         found[f"{phase}.smooth.{name}"] = value
     return found
+
+
+def load_of(situation: Situation) -> Floats:
+    """Sequences per GPU as a measure: 0 at 16 of them, 1 at 256, -1 at 1, no further than was measured."""
+    per_gpu = np.maximum(situation.batch, 1e-3) / situation.layout.gpus
+    return np.clip(np.log2(per_gpu / USUAL_SEQUENCES_PER_GPU) / 4, -2, 1.5)
+
+
+def context_of(situation: Situation) -> Floats:
+    """Tokens of context as a measure: 0 at 2,048 of them, 1 at 8,192, -1 at 512, no further than measured."""
+    tokens = np.maximum(situation.context_tokens, 1.0)
+    return np.clip(np.log2(tokens / USUAL_CONTEXT_TOKENS) / 2, -1.5, 1.5)
+
+
+def _moving(situation: Situation) -> Mapping[str, tuple[float, float]]:
+    """Terms that follow load and context, with the factors of either."""
+    hopper = 1.0 if situation.accelerator.generation == "hopper" else 0.0
+    experts = 1.0 if situation.architecture.experts else 0.0
+    return {
+        "load": (1.0, 0.0),
+        "context": (0.0, 1.0),
+        "load with experts": (experts, 0.0),
+        "load on hopper": (hopper, 0.0),
+    }
 
 
 def _smooth(situation: Situation) -> Mapping[str, float | Floats]:
@@ -178,20 +244,16 @@ def _smooth(situation: Situation) -> Mapping[str, float | Floats]:
     layout = situation.layout
     experts = 1.0 if situation.architecture.experts else 0.0
     hopper = 1.0 if situation.accelerator.generation == "hopper" else 0.0
-    load = np.clip(np.log2(np.maximum(situation.batch, 1e-3) / layout.gpus) / 4 - 1, -2, 1.5)
-    context = np.clip(np.log2(np.maximum(situation.context_tokens, 1.0) / 2048) / 2, -1.5, 1.5)
     split = float(np.clip((np.log2(layout.tensor) - 1.5) / 1.5, -1, 1))
+    load, context = load_of(situation), context_of(situation)
     return {
-        "load": load,
-        "context": context,
+        **{name: a * load + b * context for name, (a, b) in _moving(situation).items()},
         "experts": experts,
         "latent attention": 1.0 if situation.architecture.is_latent else 0.0,
         "experts apart": 1.0 if layout.expert > 1 else 0.0,
         "attention apart": 1.0 if layout.data > 1 else 0.0,
         "tensor": split,
         "tensor with experts": experts * split,
-        "load with experts": experts * load,
-        "load on hopper": hopper * load,
         "tensor on hopper": hopper * split,
         "even lengths": 1.0 if situation.has_even_lengths else 0.0,
     }

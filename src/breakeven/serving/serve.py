@@ -210,7 +210,6 @@ def _shares(
         max(traffic.uncached_input_tokens, 1.0),
         traffic.cached_input_tokens,
         together,
-        batch,
     )
     step = deployment.decode(decode.layout, batch, traffic.decode_context_tokens)
     busy = float(prefill.steady.prefill_share[0]) if len(chosen) > 1 else 1.0

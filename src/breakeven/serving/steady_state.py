@@ -44,7 +44,8 @@ MOST_PREFILL_UTILISATION = 0.98
 """Of a replica that only prefills, however patient its users: beyond, its queue has no steady state to speak
 of."""
 CACHE_BYTES_PER_SECOND = 50e9
-"""From host memory to one GPU: PCIe 5.0 x16 carries 64 GB/s less its overheads."""
+"""Assumed speed at which a GPU reads cached keys and values from the memory of its server: most of PCIe 5.0
+x16, which carries 63 GB/s in one direction."""
 
 
 @dataclass(frozen=True)
@@ -92,9 +93,7 @@ class Prompts:
         return Prompts(self.busy_seconds[which], self.variation[which], self.own_seconds[which], self.servers)
 
 
-def prompts(
-    deployment: Deployment, layout: Layout, cases: Cases, batch: Floats, together: Floats | float
-) -> Prompts:
+def prompts(deployment: Deployment, layout: Layout, cases: Cases, together: Floats | float) -> Prompts:
     """Prefill as requests see it: attention groups and pipeline stages work on prompts of their own.
 
     `together` prompts share a pass. One at a time is what measurements of continuous batching are fitted
@@ -103,14 +102,14 @@ def prompts(
     new, cached = cases.prompt_multiples * cases.new_tokens, cases.prompt_multiples * cases.cached_tokens
     servers = layout.data * layout.pipeline
     fetching = cache_seconds(deployment, layout, cached)
-    pass_seconds = deployment.prefill(layout, new, cached, together, batch).seconds
+    pass_seconds = deployment.prefill(layout, new, cached, together).seconds
     busy = pass_seconds / together / layout.pipeline + fetching / servers
     mean = (cases.prompt_weights * busy).sum(axis=0)
     square = (cases.prompt_weights * busy**2).sum(axis=0)
     if layout.data == 1 and new.shape[0] == 1 and np.ndim(together) == 0:
         own = (pass_seconds + fetching)[0]
     else:
-        own = deployment.prefill(layout, cases.new_tokens, cases.cached_tokens, layout.data, batch).seconds
+        own = deployment.prefill(layout, cases.new_tokens, cases.cached_tokens, layout.data).seconds
         own = own + cache_seconds(deployment, layout, cases.cached_tokens)
     return Prompts(mean, np.maximum(square / mean**2 - 1.0, 0.0), own, servers)
 
@@ -133,12 +132,12 @@ def aggregated(deployment: Deployment, layout: Layout, cases: Cases) -> Steady:
     tokens = deployment.speculation.tokens_per_step
     drafting = deployment.speculation.drafting
     most = _most_running(deployment, layout, cases)
+    all_work = prompts(deployment, layout, cases, 1.0)
 
-    def times(batch: Floats, cases: Cases) -> tuple[Floats, Floats, Floats, Floats]:
+    def times(batch: Floats, cases: Cases, work: Prompts) -> tuple[Floats, Floats, Floats, Floats]:
         """TPOT at the percentile and in the mean, time to the first token, share of time in prefill."""
         peak = running_at_percentile(batch, cases.percentile)
         steps = deployment.decode(layout, np.stack([peak, batch]), cases.context_tokens).seconds * drafting
-        work = prompts(deployment, layout, cases, batch, 1.0)
         stall = work.busy_seconds / cases.output_tokens
         at_peak, usual = steps[0] / tokens + peak * stall, steps[1] / tokens + batch * stall
         share = batch * stall / usual
@@ -147,13 +146,13 @@ def aggregated(deployment: Deployment, layout: Layout, cases: Cases) -> Steady:
 
     def load(batch: Floats, which: Which) -> Floats:
         some = cases.take(which)
-        at_peak, _, ttft, _ = times(batch, some)
+        at_peak, _, ttft, _ = times(batch, some, all_work.take(which))
         return np.maximum(at_peak / some.tpot_seconds, ttft / some.ttft_seconds)
 
     batch, impossible = _search(load, most)
-    at_peak, usual, ttft, share = times(batch, cases)
+    at_peak, usual, ttft, share = times(batch, cases, all_work)
     rate = batch / (cases.output_tokens * usual)
-    unbounded = times(most, cases)[1]
+    unbounded = times(most, cases, all_work)[1]
     busy = share * usual * cases.output_tokens / batch
     return Steady(
         gpus=layout.gpus,
@@ -208,7 +207,7 @@ def prefill_apart(deployment: Deployment, layout: Layout, cases: Cases) -> Stead
     """Prefill on GPUs of its own; the prompt's cache then goes over the network to where it is decoded."""
     added = _added_seconds(deployment)
     together = prompts_of_a_pass(layout, cases.new_tokens)
-    work = prompts(deployment, layout, cases, together, together)
+    work = prompts(deployment, layout, cases, together)
     sending = _handover_seconds(deployment, layout, cases)
 
     def ttft(busy: Floats, which: Which) -> Floats:
@@ -249,7 +248,7 @@ def tpot_curve(
     steps = deployment.decode(layout, batch, cases.context_tokens[0]).seconds
     tpot = steps * deployment.speculation.drafting / deployment.speculation.tokens_per_step
     if not apart:
-        stall = prompts(deployment, layout, cases, batch[-1:], 1.0).busy_seconds / cases.output_tokens
+        stall = prompts(deployment, layout, cases, 1.0).busy_seconds / cases.output_tokens
         tpot = tpot + batch * stall
     return tuple(map(float, batch)), tuple(map(float, tpot))
 

@@ -165,22 +165,19 @@ def prefill(
     kv_precision: Precision = "bf16",
     engine: str = "",
     prompts: Counts = 1.0,
-    batch: Counts | None = None,
     constants: Constants | None = None,
 ) -> StepTime:
     """Seconds of the whole replica for `prompts` prompts of `new_tokens` after `cached_tokens`.
 
-    Attention groups share the prompts evenly. `batch` is how many sequences the replica holds meanwhile;
-    as many as it takes at once where it prefills alone.
+    Attention groups share the prompts evenly. How many sequences the replica holds meanwhile does not matter.
     """
     used = precision or architecture.native_precision
     work = prefill_work(
         architecture, accelerator, layout, new_tokens, cached_tokens,
         precision=used, kv_precision=kv_precision, prompts=prompts,
     )  # fmt: skip
-    held = prompts if batch is None else batch
     context = np.asarray(new_tokens, dtype=float) + np.asarray(cached_tokens, dtype=float)
     situation = Situation(
-        architecture, accelerator, layout, used, engine, np.asarray(held, dtype=float), context
+        architecture, accelerator, layout, used, engine, np.asarray(prompts, dtype=float), context
     )
     return prefill_seconds(work, (constants or shipped_constants()).rates(situation))

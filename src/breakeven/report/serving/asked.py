@@ -161,6 +161,11 @@ class Asked:
             constants=self.constants(),
         )
 
+    @property
+    def list_currency(self) -> str | None:
+        """What a price list must be in, if that is said: a GPU price without a currency is in dollars."""
+        return self.currency or ("USD" if self.gpu_price is not None else None)
+
     def price(self, accelerator: Accelerator | None = None) -> GpuHourPrice:
         """What the GPU costs for an hour: `--gpu-price`, else the shipped price of `--commitment`.
 

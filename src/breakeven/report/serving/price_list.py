@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING
 
 from breakeven.errors import UsageError
 from breakeven.money import EXACT
-
-if TYPE_CHECKING:
-    from breakeven.pricing.listing import PriceRow
-    from breakeven.serving.breakeven_price import TokenPrices
+from breakeven.pricing.listing import PriceRow, prices_through_time
+from breakeven.pricing.price_book import PriceBook
+from breakeven.pricing.quotes import Unpriced
+from breakeven.serving.breakeven_price import TokenPrices
 
 _MTOK_DIGITS = 6
 _LEAST_LIKELY = Decimal("0.0001")
@@ -34,8 +33,6 @@ class SoldAt:
     @property
     def token_prices(self) -> TokenPrices:
         """As the model takes them."""
-        from breakeven.serving.breakeven_price import TokenPrices
-
         return TokenPrices(float(self.uncached_input), float(self.cached_input), float(self.output))
 
     @property
@@ -55,7 +52,13 @@ def sold_at(
     currency: str | None,
     day: date | None,
 ) -> SoldAt:
-    """The list asked for. Raises `UsageError` where none, both, or half of one is given."""
+    """The list asked for: a model's in the book, or prices of input, cached input and output as text.
+
+    Raises `UsageError` where none, both, or half of one is given, or where it is in another currency.
+
+    >>> sold_at(None, ("0.55", None, "2.19"), currency=None, day=None).cached_input
+    Decimal('0.55')
+    """
     if like is not None and any(given):
         raise UsageError("--sold-as and --price-in exclude each other", remedy="give one of them")
     if like is not None:
@@ -99,8 +102,6 @@ def per_mtok(text: str, flag: str) -> Decimal:
 
 def history(like: str, currency: str | None) -> list[tuple[date, Decimal]]:
     """The dated prices of an even mix of a model's uncached input and output, oldest first."""
-    from breakeven.pricing.listing import prices_through_time
-
     provider, model = _named(like)
     found_rows = prices_through_time(
         _book(provider, currency), sides=("buy",), provider=provider, model=model
@@ -117,8 +118,6 @@ def history(like: str, currency: str | None) -> list[tuple[date, Decimal]]:
 
 
 def _from_book(like: str, currency: str | None, day: date | None) -> SoldAt:
-    from breakeven.pricing.quotes import Unpriced
-
     provider, model = _named(like)
     book = _book(provider, currency)
     at = datetime.combine(day or datetime.now(tz=UTC).date(), time(12), tzinfo=UTC)
@@ -126,6 +125,12 @@ def _from_book(like: str, currency: str | None, day: date | None) -> SoldAt:
     if isinstance(quote, Unpriced):
         raise UsageError(
             quote.reason.en, remedy="`breakeven prices show` lists models; --at names another day"
+        )
+    if currency is not None and quote.currency != currency:
+        raise UsageError(
+            f"{like} has no list in {currency}",
+            cause="a list in one currency is not a list in another times a rate",
+            remedy=f"give --currency {quote.currency}",
         )
     uncached, cached, _, output = quote.per_token
     if uncached is None or output is None:
@@ -145,9 +150,7 @@ def _is_plain(row: PriceRow) -> bool:
     return not special and row.valid_from is not None
 
 
-def _book(provider: str, currency: str | None):  # noqa: ANN202 - a PriceBook, imported when it is needed
-    from breakeven.pricing.price_book import PriceBook
-
+def _book(provider: str, currency: str | None) -> PriceBook:
     return PriceBook.load([], preferred_currency={provider: currency} if currency else None)
 
 

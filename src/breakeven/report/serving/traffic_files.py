@@ -1,17 +1,16 @@
-"""What `--traffic` names: a shipped traffic, lengths, a YAML profile, or a trace of requests."""
+"""The traffic that a text names: a shipped traffic, lengths, a YAML profile, or a trace of requests."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from breakeven.errors import InputError, UsageError
 from breakeven.serving.traffic import Traffic, traffic_of_requests
 from breakeven.serving.traffic_named import named_traffic, read_profile
-
-if TYPE_CHECKING:
-    from breakeven.sources.registry import Source
+from breakeven.sources.canonical import UNREAD
+from breakeven.sources.registry import Source, find_source
 
 _PROFILES = (".yaml", ".yml")
 _TRACES = {".jsonl": "mooncake", ".csv": "azure"}
@@ -40,8 +39,6 @@ def read_traffic(text: str) -> Traffic:
 
 
 def _of_trace(path: Path, source_name: str) -> Traffic:
-    from breakeven.sources.registry import find_source
-
     source = find_source(source_name)
     if source is None:
         raise AssertionError(f"the source {source_name} ships")
@@ -64,8 +61,6 @@ def _rows(path: Path, source: Source) -> Iterator[dict[str, Any]]:
     """Requests of a trace; one that cannot be read or has negative lengths stops the reading, with its
     row.
     """
-    from breakeven.sources.canonical import UNREAD
-
     if source.read is None:
         raise AssertionError(f"the source {source.name} reads files itself")
     number = 0

@@ -112,6 +112,8 @@ def check_view(account: Account, tolerance: Decimal | None, *, detail: bool = Fa
     head = envelope(account, needs=needs)
     head = replace(head, as_of=as_of, warnings=(*_warnings(account, lines, tolerance), *head.warnings))
     rows = tuple(_json_row(account, line, allowed) for line in lines)
+    if fleet is not None:
+        rows += tuple(_json_row_of_fleet(account, row) for row in fleet.rows)
     view = View("check", Label("Books against bills", "账与账单核对"), head, tuple(tables), rows)
     return view, not any(failed(line, allowed) for line in lines)
 
@@ -301,3 +303,9 @@ def _json_row(account: Account, line: Line, tolerance: Decimal) -> dict[str, Val
         "state": line.state(tolerance),
         "note": line.note_en or None,
     }
+
+
+def _json_row_of_fleet(account: Account, row: Mapping[str, Value]) -> dict[str, Value]:
+    """The bill of a pool against its class costs, with the head that lines have; no line is behind it."""
+    head = dict.fromkeys(("line", "period", "category", "vendor", "model", "token_class", "currency"))
+    return {**head, "category": "fleet_work", "currency": account.currency, **row}

@@ -7,11 +7,14 @@ from fractions import Fraction
 
 from breakeven.account.account import Account
 from breakeven.account.facts import post_fraction, whole
-from breakeven.account.fleet_split import PoolWork
-from breakeven.money import post, post_parts
+from breakeven.account.fleet_split import FleetSplit, PoolWork
+from breakeven.account.margin import posted_idle
+from breakeven.account.metrics import Missing
+from breakeven.money import apportion, post, post_parts
 from breakeven.report.view_model import Column, Label, Table, Value, Warning  # noqa: A004 - the envelope's word
 from breakeven.report.views.parts import shown
 
+ZERO = Decimal(0)
 WHOLE_FLEET = "(all pools)"
 OTHER_POOLS = "(other pools)"
 _WORDS = {WHOLE_FLEET: Label("all pools", "全部资源池"), OTHER_POOLS: Label("other pools", "其他资源池")}
@@ -36,9 +39,9 @@ def fleet_table(account: Account) -> Table | None:
     currency = account.currency
     rows: list[dict[str, Value]] = []
     for period, split in zip(account.buckets.periods, account.fleet_splits, strict=True):
-        for pool in split.pools:
+        for pool, (served, idle) in zip(split.pools, _posted(split, currency), strict=True):
             name = pool.pool or (WHOLE_FLEET if len(split.pools) == 1 else OTHER_POOLS)
-            rows.append({"period": period.label, "pool": name} | _row(pool, currency))
+            rows.append({"period": period.label, "pool": name} | _row(pool, served, idle, currency))
     if not rows:
         return None
     hours = "hours"
@@ -68,13 +71,29 @@ def fleet_table(account: Account) -> Table | None:
     )
 
 
-def _row(pool: PoolWork, currency: str) -> dict[str, Value]:
+def _posted(split: FleetSplit, currency: str) -> list[tuple[Decimal, Decimal]]:
+    """What tokens bear of each pool, and what is idle, as the statement has both: idle time is posted first.
+
+    So the pools sum to `served_fleet_cost` and `idle_fleet_cost` to the cent.
+    """
+    if isinstance(split.cost, Missing):
+        return []
+    served = post(whole(split.cost), currency) - posted_idle(split, currency)
+    idle = post_parts([whole(pool.idle) for pool in split.pools], currency)
+    return list(zip(_by_size(served, [pool.served for pool in split.pools], currency), idle, strict=True))
+
+
+def _by_size(total: Decimal, parts: list[Fraction], currency: str) -> list[Decimal]:
+    """A posted total by its exact parts; nothing is nothing of each."""
+    weights = [whole(part) for part in parts]
+    return apportion(total, weights, currency) if any(weights) else [post(ZERO, currency)] * len(parts)
+
+
+def _row(pool: PoolWork, served: Decimal, idle: Decimal, currency: str) -> dict[str, Value]:
     price = pool.price_per_gpu_hour
-    bill = post_fraction(pool.cost, currency)
     benchmark, derate = pool.at_benchmark.value * price, (pool.busy.value - pool.at_benchmark.value) * price
-    beyond = pool.served - pool.busy.value * price
-    parts = post_parts([whole(part) for part in (benchmark, derate, pool.idle, beyond)], currency)
-    at_benchmark, derated, idle, unexplained = (post(part, currency) for part in parts)
+    work = post_fraction(benchmark + derate, currency) if pool.is_over else served
+    at_benchmark, derated = _by_size(work, [benchmark, derate], currency)
     return {
         "gpu_hours": _shown(pool.gpu_hours, "hours"),
         "benchmark_hours": _shown(pool.at_benchmark.value, "hours"),
@@ -84,11 +103,11 @@ def _row(pool: PoolWork, currency: str) -> dict[str, Value]:
         "busy_high": _shown(pool.busy.high, "hours"),
         "utilisation": _shown(pool.utilisation, "ratio"),
         "implied_derate": _shown(pool.implied_derate, "ratio"),
-        "bill": bill,
+        "bill": served + idle,
         "at_benchmark": at_benchmark,
         "derate": derated,
         "idle": idle,
-        "unexplained": unexplained,
+        "unexplained": served - work,
         "state": _state(pool),
     }
 

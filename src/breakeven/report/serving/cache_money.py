@@ -1,26 +1,26 @@
-"""What `breakeven serving cache` reckons with: work and bytes per token, prices, and where each is from."""
+"""What an answer about a prefix cache reckons with: work and bytes per token, prices, and their sources."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from breakeven.errors import UsageError
+from breakeven.pricing.fx import Rate, Rates
+from breakeven.report.serving.asked import Asked
+from breakeven.report.serving.cache_asked import CacheAsked
+from breakeven.report.serving.gpu_hour_price import GpuHourPrice, given_price
 from breakeven.report.view_model import Label
-
-if TYPE_CHECKING:
-    from breakeven.cli.serving_cache import Chosen
-    from breakeven.cli.serving_options import Asked, GpuHourPrice
-    from breakeven.pricing.fx import Rate
-    from breakeven.serving.architecture import Precision
-    from breakeven.serving.estimate import Estimate
-    from breakeven.serving.prefix_cache import Replay
-    from breakeven.serving.prefix_cache.economics import CacheTerms
-    from breakeven.serving.prefix_cache.store_price import StorePrice
-    from breakeven.serving.prefix_cache.trace_lines import TraceFile
-    from breakeven.serving.served import Served
+from breakeven.serving.architecture import Precision
+from breakeven.serving.estimate import Estimate
+from breakeven.serving.prefix_cache import Replay
+from breakeven.serving.prefix_cache.economics import CacheTerms, Saving
+from breakeven.serving.prefix_cache.store_price import StorePrice, store_prices
+from breakeven.serving.prefix_cache.trace_lines import TraceFile
+from breakeven.serving.served import Served
+from breakeven.serving.traffic import traffic_of_requests
 
 _GPU_SECONDS_OF_HOURS_PER_MTOK = 3_600 / 1e6
 _DEFAULT_CURRENCY = "USD"
@@ -41,8 +41,6 @@ class Money:
 
     def terms(self, span_seconds: float, block_tokens: int) -> CacheTerms | None:
         """The money side of the cache; None where the work of a token is not known."""
-        from breakeven.serving.prefix_cache.economics import CacheTerms, Saving
-
         if self.uncached_input is None or self.cached_input is None:
             return None
         return CacheTerms(
@@ -54,30 +52,28 @@ class Money:
         )
 
 
-def money_of(name: str, file: TraceFile, played: Replay, asked: Asked, chosen: Chosen) -> Money:
+def money_of(name: str, file: TraceFile, played: Replay, asked: Asked, chosen: CacheAsked) -> Money:
     """Numbers given come first; what they leave open comes from the model, the GPU and the shipped prices.
 
     Raises `UsageError` where what was asked for cannot be had of what was given.
     """
-    from breakeven.serving.estimate import Estimate
-
     remarks: list[Label] = []
     served = None
     if chosen.uncached is not None:
         uncached = Estimate.exact(chosen.uncached * _GPU_SECONDS_OF_HOURS_PER_MTOK)
         cached = Estimate.exact((chosen.cached or 0.0) * _GPU_SECONDS_OF_HOURS_PER_MTOK)
-    elif chosen.model is not None and chosen.gpu is not None:
-        served = _served(name, file, played, asked, chosen)
+    elif asked.models and asked.gpus:
+        served = _served(name, file, played, asked)
         uncached, cached = served.work.uncached_input, served.work.cached_input
         remarks.append(_of_model(served, uncached, cached))
     else:
         uncached = cached = None
     kv_bytes = chosen.kv_bytes
-    if kv_bytes is None and chosen.model is not None:
-        kv_bytes = _kv_bytes(asked, chosen.model, served)
-    price = None if uncached is None else _gpu_price(asked, chosen)
+    if kv_bytes is None and asked.models:
+        kv_bytes = _kv_bytes(asked, served)
+    price = None if uncached is None else _gpu_price(asked)
     if price is not None:
-        remarks.append(_of_gpu_price(price))
+        remarks.append(Label(f"a GPU-hour: {price.said.en}", f"每卡时：{price.said.zh}"))
     currency = (price.currency if price else asked.currency) or _DEFAULT_CURRENCY
     store = None
     if price is not None and kv_bytes is not None:
@@ -89,10 +85,8 @@ def money_of(name: str, file: TraceFile, played: Replay, asked: Asked, chosen: C
     )
 
 
-def _served(name: str, file: TraceFile, played: Replay, asked: Asked, chosen: Chosen) -> Served:
+def _served(name: str, file: TraceFile, played: Replay, asked: Asked) -> Served:
     """How the model serves this very traffic, with what a cache without limit finds in it."""
-    from breakeven.serving.traffic import traffic_of_requests
-
     if file.output_tokens is None:
         raise UsageError(
             "the trace has no output lengths, which the model's costs need",
@@ -101,11 +95,11 @@ def _served(name: str, file: TraceFile, played: Replay, asked: Asked, chosen: Ch
     trace = file.trace
     traffic = traffic_of_requests(name, trace.seconds, trace.input_tokens, file.output_tokens, source=name)
     share = played.reused_tokens / played.asked_tokens if played.asked_tokens else 0.0
-    return asked.served(chosen.model, chosen.gpu, replace(traffic, cached_share=share))
+    return asked.served(traffic=replace(traffic, cached_share=share))
 
 
-def _kv_bytes(asked: Asked, model: str, served: Served | None) -> float:
-    found = asked.architecture(model)
+def _kv_bytes(asked: Asked, served: Served | None) -> float:
+    found = asked.architecture()
     precision = cast("Precision", (served.kv_precision if served else asked.kv_precision) or "bf16")
     size = float(found.kv_bytes_per_token(precision))
     if size <= 0:
@@ -116,21 +110,14 @@ def _kv_bytes(asked: Asked, model: str, served: Served | None) -> float:
     return size
 
 
-def _gpu_price(asked: Asked, chosen: Chosen) -> GpuHourPrice | None:
-    if chosen.gpu is not None:
-        return asked.price(asked.accelerator(chosen.gpu))
-    if asked.gpu_price is None:
-        return None
-    from breakeven.cli.serving_options import GpuHourPrice
-
-    currency = asked.currency or _DEFAULT_CURRENCY
-    return GpuHourPrice(asked.gpu_price, currency, asked.commitment, "--gpu-price", "")
+def _gpu_price(asked: Asked) -> GpuHourPrice | None:
+    if asked.gpus:
+        return asked.price()
+    return None if asked.gpu_price is None else given_price(asked.gpu_price, asked.currency)
 
 
-def _store_price(asked: Asked, chosen: Chosen, currency: str) -> tuple[float | None, Label]:
+def _store_price(asked: Asked, chosen: CacheAsked, currency: str) -> tuple[float | None, Label]:
     """The price of a gigabyte and month in the currency, and where it is from."""
-    from breakeven.serving.prefix_cache.store_price import store_prices
-
     words = {"dram": Label("memory", "内存"), "ssd": Label("SSD", "SSD")}[chosen.store]
     if chosen.store_price is not None:
         said = f"{chosen.store_price:g} {currency}"
@@ -161,8 +148,6 @@ def _store_price(asked: Asked, chosen: Chosen, currency: str) -> tuple[float | N
 
 def _last_rate(shipped: StorePrice, currency: str) -> Rate | None:
     """The bank's last rate that ships, of the day the price was read or of a week up to a year before."""
-    from breakeven.pricing.fx import Rate, Rates
-
     rates, read_on = Rates.load(), date.fromisoformat(shipped.read_on)
     found = (
         rates.rate(read_on - timedelta(weeks=weeks), shipped.currency, currency)
@@ -179,12 +164,6 @@ def _of_model(served: Served, uncached: Estimate, cached: Estimate) -> Label:
         f"{served.model}，{served.gpu}，{served.layout}：每百万未命中输入 {hours[0]:.3g} 卡时，"
         f"命中输入 {hours[1]:.3g} 卡时（模型估算）",
     )
-
-
-def _of_gpu_price(price: GpuHourPrice) -> Label:
-    where = " ".join(part for part in (price.source, price.as_of, price.converted) if part)
-    said = f"{price.amount.normalize():f} {price.currency}"
-    return Label(f"a GPU-hour: {said} ({where})", f"每卡时：{said}（{where}）")
 
 
 def _what_is_missing(
