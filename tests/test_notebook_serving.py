@@ -16,11 +16,10 @@ from tests.account.bookkeeping import book, new_books
 
 import breakeven
 from breakeven.cli.main import main
-from breakeven.cli.serving_breakeven_price import PUBLISHED_UTILISATION
 from breakeven.cli.serving_options import COMMITMENTS, ENGINES
 from breakeven.errors import InputError, UsageError
 from breakeven.notebook import serving
-from breakeven.notebook.trace_cache import Store
+from breakeven.report.tabular import to_json
 from breakeven.serving.prefix_cache.store_price import store_prices
 from breakeven.serving.traffic import Traffic
 
@@ -105,7 +104,6 @@ def test_the_breakeven_price_is_that_of_the_command(served, capsys):
     answer, found = served.breakeven_price("0.50", "1.50", "0.10", free_share=0.2), set(flat(told))
     for row in (*answer.rows, *answer.table("money").rows, *answer.table("levers").rows):
         assert {str(value) for value in row.values() if isinstance(value, Decimal)} <= found
-    assert float(PUBLISHED_UTILISATION) == serving.PUBLISHED_UTILISATION
 
 
 def test_the_cache_is_that_of_the_command(capsys, tmp_path):
@@ -125,11 +123,94 @@ def test_the_cache_is_that_of_the_command(capsys, tmp_path):
     for row in answer.rows:
         assert {str(value) for value in row.values() if isinstance(value, Decimal)} <= set(flat(told))
     yuan = breakeven.Serving(*ASKED, gpu_price=18, currency="CNY").cache(trace)
-    assert any("give store_price=" in said.label.en for said in yuan.view.envelope.warnings)
+    assert any("European Central Bank" in said.label.en for said in yuan.view.envelope.warnings)
     priced = breakeven.Serving(*ASKED, gpu_price=18, currency="CNY").cache(
         trace, store="ssd", store_price="1.5"
     )
     assert any("SSD: 1.5 CNY" in said.label.en for said in priced.view.envelope.warnings)
+
+
+CLASSES = """\
+requests_per_month: 20000000
+classes:
+  - {name: talk, share: 0.6, input_tokens: 1500, output_tokens: 300, value_of_good: 0.004,
+     quality: {small: 0.94, large: 0.94}}
+  - {name: code, share: 0.4, input_tokens: 6000, output_tokens: 1200, loss_of_bad: 0.9,
+     quality: {small: 0.5, large: 0.8}}
+"""
+PROMISED = (
+    "--model", ASKED[0], "--gpu", ASKED[1], "--traffic", "4000/1000@5rps", "--ttft", "3s", "--tpot", "60ms",
+    "--gpu-price", "2.50",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "ask"),
+    [
+        (["cost", *PROMISED], lambda served: served.cost()),
+        (["compare", *PROMISED, "--gpu", "h200"], lambda served: served.compare(gpus=["h200"])),
+        (
+            ["breakeven-price", *PROMISED, "--sold-as", "deepseek/deepseek-r1", "--at", "2025-03-01"],
+            lambda served: served.breakeven_price(sold_as="deepseek/deepseek-r1", at=date(2025, 3, 1)),
+        ),
+        (
+            ["breakeven-price", *PROMISED, "--price-in", "1", "--price-out", "2", "--instead", "qwen3-32b"],
+            lambda served: served.breakeven_price(1, 2, instead=["qwen3-32b"]),
+        ),
+        (
+            ["buy-or-rent", *PROMISED, "--price-in", "0.15", "--price-out", "0.60", "--life", "5"],
+            lambda served: served.buy_or_rent(price_in="0.15", price_out="0.60", life=5.0),
+        ),
+        (
+            ["buy-or-rent", *PROMISED, "--requests", "2e7", "--resale", "10%", "--peak", "2"],
+            lambda served: served.buy_or_rent(2e7, resale=0.1, peak=2.0),
+        ),
+    ],
+)  # fmt: skip
+def test_the_whole_answer_is_that_of_the_command(served, capsys, words, ask):
+    assert json.loads(to_json(ask(served).view)) == command(capsys, *words)
+
+
+def test_a_small_model_beside_a_large_one_is_that_of_the_command(capsys, tmp_path):
+    classes = tmp_path / "classes.yaml"
+    classes.write_text(CLASSES)
+    told = command(
+        capsys, "small-or-large", str(classes), "--small", "qwen3-32b", "--large", ASKED[0],
+        "--gpu", ASKED[1], "--ttft", "none", "--tpot", "100ms",
+    )  # fmt: skip
+    large = breakeven.Serving(*ASKED, ttft_ms=None, tpot_ms=100)
+    assert json.loads(to_json(large.small_or_large(classes, "qwen3-32b").view)) == told
+
+
+def test_own_measurements_move_the_answers(capsys, tmp_path):
+    points, written = tmp_path / "points.csv", tmp_path / "calibration.yaml"
+    head = "model,gpu,gpus,precision,engine,input_tokens,output_tokens,concurrency,ttft_ms,tpot_ms"
+    rows = [
+        f"llama-3.1-70b,h100,4,fp8,vllm,2000,500,{n},{150 * n**0.5:.0f},{18 + n / 2}" for n in (4, 16, 32)
+    ]
+    points.write_text("\n".join([head, *rows]))
+    answer = breakeven.Serving(*ASKED).calibrate(points, output=written)
+    assert json.loads(to_json(answer.view)) == command(capsys, "calibrate", str(points))
+    asked = {"traffic": "4000/1000", "engine": "vllm", "precision": "fp8", "gpu_price": "2.50"}
+    moved = breakeven.Serving(*ASKED, **asked, calibration=written)
+    told = command(
+        capsys, "cost", "--model", ASKED[0], "--gpu", ASKED[1], "--traffic", "4000/1000", "--engine", "vllm",
+        "--precision", "fp8", "--gpu-price", "2.50", "--calibration", str(written),
+    )  # fmt: skip
+    assert json.loads(to_json(moved.cost().view)) == told
+    assert moved.cost().rows != breakeven.Serving(*ASKED, **asked).cost().rows
+
+
+def test_a_trace_is_traffic(capsys, tmp_path):
+    trace = tmp_path / "day.csv"
+    rows = [f"2024-05-10 00:00:{second:02}.0000000,{1000 + second},{100 + second}" for second in range(60)]
+    trace.write_text("\n".join(["TIMESTAMP,ContextTokens,GeneratedTokens", *rows]))
+    told = command(
+        capsys, "cost", "--model", ASKED[0], "--gpu", ASKED[1], "--gpu-price", "2.50", "--traffic", str(trace)
+    )
+    read = breakeven.Serving(*ASKED, traffic=trace, gpu_price="2.50")
+    assert json.loads(to_json(read.cost().view)) == told
+    assert read.served.traffic.input_tokens == pytest.approx(1029.5)
 
 
 def test_an_answer_is_text_html_and_a_table(served):
@@ -208,9 +289,18 @@ def test_gpus_priced_in_several_currencies_are_not_compared():
 
 
 def test_the_words_are_those_of_the_options():
-    assert set(get_args(Store)) == {*store_prices()}
+    assert set(get_args(serving.Store)) == {*store_prices()}
     assert set(get_args(serving.Engine)) == {"", *ENGINES}
     assert set(get_args(serving.Commitments)) == set(COMMITMENTS)
+
+
+def test_refusals_name_arguments():
+    with pytest.raises(UsageError, match="give one with gpu_price, or choose another commitment"):
+        breakeven.Serving("qwen3-32b", "h20", traffic="4000/1000").cost()
+    with pytest.raises(UsageError, match="give requests, or a traffic with a rate"):
+        breakeven.Serving(*ASKED, traffic="4000/1000").buy_or_rent()
+    with pytest.raises(UsageError, match="sold_as and price_in exclude each other"):
+        breakeven.Serving(*ASKED).breakeven_price("0.5", "1.5", sold_as="deepseek/deepseek-r1")
 
 
 # --- books ----------------------------------------------------------------------------------------------

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -115,6 +117,12 @@ def test_the_books_as_they_stood(books, tmp_path):
         [False],
         [False, False],
         [True, False],
+    ]
+    # A copy whose files are all of today stands as it stood, too.
+    copied = Path(shutil.copytree(books.folder, tmp_path / "copied", copy_function=shutil.copyfile))
+    again = [open_books(copied, as_of=moment) for moment in moments]
+    assert [held(one, "activity", columns) for one in again] == [
+        held(one, "activity", columns) for one in seen[1:]
     ]
 
 

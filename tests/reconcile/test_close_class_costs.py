@@ -90,6 +90,30 @@ def test_recording_from_the_open_month_on_leaves_closed_months_without_entries(t
     assert (books.folder / PLACE).is_file()
 
 
+@pytest.mark.parametrize("by_older_program", [False, True])
+def test_class_costs_recorded_after_a_month_was_closed_book_its_idle_time_in_full(tmp_path, by_older_program):
+    """What free use bore of the idle fleet is taken back, and the same money arrives as idle: once."""
+    books = fleet_books(tmp_path / "books")
+    close(books, JULY)
+    if by_older_program:
+        _as_older_program(books)
+    record(books)
+    assert entries(books) == [
+        ("2024-07", "idle_fleet_cost", "prices", "None", "82.80", "82.80"),
+        ("2024-07", "free_use_cost", "prices", "89.40", "6.60", "-82.80"),
+    ]
+    assert stated(books, "idle_fleet_cost") == {"2024-07": "-", "2024-08": "165.60"}
+    assert stated(books, "serving_cost") == {"2024-07": "89.40", "2024-08": "88.40"}
+    assert opened(books).live_value("idle_fleet_cost", 0) == Decimal("82.80")
+    close(books, AUGUST)
+    assert entries(books) == []
+    assert stated(books, "idle_fleet_cost") == {"2024-07": "-", "2024-08": "165.60"}
+    record(books, "0.002")
+    assert entries(books, "idle_fleet_cost") == [
+        (month, "idle_fleet_cost", "prices", "82.80", "79.20", "-3.60") for month in ("2024-07", "2024-08")
+    ]
+
+
 def _as_older_program(books: Books) -> None:
     """Take out of the closing what an older program did not write, and name the files anew in the log."""
     from breakeven.ledger.closings import BASIS, LOG, STATEMENT, canonical, digest_of

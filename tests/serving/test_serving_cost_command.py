@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -10,7 +11,6 @@ import pytest
 
 from breakeven.cli.main import main
 from breakeven.cli.serving_options import Asked, duration_seconds
-from breakeven.cli.serving_price import asked_price
 from breakeven.errors import UsageError
 from breakeven.report.views.serving_compare import Compared, frontier_figure, serving_compare_view
 from breakeven.serving.architecture import architecture
@@ -96,14 +96,18 @@ def test_what_cannot_be(run, arguments: list[str], code: int, words: str):
 
 
 def test_a_price_in_another_currency_names_its_rate():
-    given = asked_price(Asked(gpu_price=Decimal(7), currency="CNY"), accelerator("h20"))
+    given = Asked(gpu_price=Decimal(7), currency="CNY").price(accelerator("h20"))
     assert (given.amount, given.currency, given.converted) == (Decimal(7), "CNY", "")
-    own = asked_price(Asked(), accelerator("h100"))
-    at_rate = asked_price(Asked(currency="CNY", exchange_rate=Decimal("7.1")), accelerator("h100"))
+    own = Asked().price(accelerator("h100"))
+    at_rate = Asked(currency="CNY", exchange_rate=Decimal("7.1")).price(accelerator("h100"))
     assert at_rate.amount == own.amount * Decimal("7.1")
     assert "7.1 (--rate)" in at_rate.converted
+    bank = Asked(currency="CNY").price(accelerator("h100"))
+    for said in (bank.said.en, bank.said.zh):
+        assert not re.search(r"\d\.\d{6}", said), "six digits are enough to read"
+    assert float(bank.said.en.split()[0]) == pytest.approx(float(bank.amount), rel=1e-5)
     with pytest.raises(UsageError, match="no on_demand price") as found:
-        asked_price(Asked(), accelerator("h20"))
+        Asked().price(accelerator("h20"))
     assert "--gpu-price" in found.value.remedy
 
 

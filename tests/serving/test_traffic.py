@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from breakeven.report.serving.traffic_files import read_traffic
 from breakeven.errors import InputError, UsageError
+from breakeven.report.serving.traffic_files import read_traffic
 from breakeven.serving.published_day import DAY
 from breakeven.serving.traffic import Traffic, traffic_of_requests
 from breakeven.serving.traffic_named import named_traffic, traffic_names

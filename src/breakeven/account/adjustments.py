@@ -38,6 +38,10 @@ Figures = Mapping[str, Amount]
 ZERO = Decimal(0)
 _LOOKS_AHEAD = re.compile(r"day\d+_")
 _KEPT_ANSWERS = 10
+_TAKEN_OUT_OF_OTHERS = ("idle_fleet_cost",)
+"""Measures that hold what others held in months closed before they were defined: when class costs take idle
+time out of the cost of free use, it must arrive somewhere."""
+_NOT_DEFINED = Missing("not defined when the month was closed", "结账时尚未定义", _TAKEN_OUT_OF_OTHERS)
 
 
 @dataclass(frozen=True)
@@ -126,6 +130,8 @@ def booked_for(month: date, closings: Iterable[Closing]) -> dict[tuple[str, int,
 def entries_of(account: Account, closing: Closing, now: Figures, booked: Booked) -> list[Adjustment]:
     """The entries due for one closed month."""
     own = figures_of(closing.statement, "own")
+    if account.class_costs:
+        own |= {measure: _NOT_DEFINED for measure in _TAKEN_OUT_OF_OTHERS if measure not in own}
     watched = [measure for measure in adjustable() if measure in own]
     changed = [m for m in watched if not _same(own[m], now[m])]
     found: list[Adjustment] = []

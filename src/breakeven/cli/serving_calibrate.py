@@ -35,15 +35,6 @@ from breakeven.cli.output import emit
 @output_options
 def calibrate(points: Path, written: Path | None, output: Output) -> None:
     """Read, refit, write, show."""
-    from breakeven.report.views.serving_calibrate import calibration_view
-    from breakeven.serving.calibration.own_points import read_points
-    from breakeven.serving.calibration.refit import refit
-    from breakeven.serving.calibration.refitted import write_offsets
-    from breakeven.serving.constants import shipped_constants
+    from breakeven.report.serving.calibrate import calibrate_answer
 
-    everything = read_points(points)
-    constants = shipped_constants()
-    found = refit([point for point in everything if not point.doubt], constants)
-    if written is not None:
-        write_offsets(written, [one.offset for one in found], points.name)
-    emit(calibration_view(found, everything, constants, points.name), output)
+    emit(calibrate_answer(points, written), output)

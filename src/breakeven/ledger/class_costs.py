@@ -30,6 +30,8 @@ CLASSES = ("uncached_input", "cached_input", "cache_write", "output")
 """Token classes, in the order in which usage has them."""
 SOURCES = ("modelled", "measured", "declared", "withdrawn")
 """Where an entry comes from; `withdrawn` says that no class cost holds from that day on."""
+_DERATES = ("prefill_derate", "decode_derate")
+_PROMISES = ("ttft_seconds", "tpot_seconds")
 _DIGITS = 9
 """Significant digits kept of a GPU-second: the last ones of a model's float differ between machines."""
 
@@ -69,7 +71,9 @@ class ClassCostEntry:
     speed and at the latency promised, without idle; production does the share `prefill_derate` of it for
     input and `decode_derate` for output, so a token occupies seconds / derate. There is no price here: the
     books allocate at what a GPU-hour of the fleet cost in the month. `constants` names the version of the
-    model's constants, `note` says what it was computed from.
+    model's constants, `note` says what it was computed from. `architecture` is the name of what the model is,
+    `ttft_seconds` and `tpot_seconds` are the latency promised; empty and None where nobody said, or there is
+    no promise.
     """
 
     known_at: datetime
@@ -84,6 +88,9 @@ class ClassCostEntry:
     constants: str = ""
     source: str = "modelled"
     note: str = ""
+    architecture: str = ""
+    ttft_seconds: Decimal | None = None
+    tpot_seconds: Decimal | None = None
 
     @property
     def is_withdrawn(self) -> bool:
@@ -218,8 +225,8 @@ def written(entry: ClassCostEntry) -> bytes:
         name: [f"{each:f}" for each in (given.value, given.low, given.high)]
         for name, given in entry.seconds.items()
     }
-    for name in ("prefill_derate", "decode_derate"):
-        said[name] = f"{said[name]:f}"
+    for name in (*_DERATES, *_PROMISES):
+        said[name] = None if said[name] is None else f"{said[name]:f}"
     return json.dumps(said, default=str, ensure_ascii=False).encode() + b"\n"
 
 
@@ -249,7 +256,11 @@ def checked(entry: ClassCostEntry, where: str) -> ClassCostEntry:
             "a class cost needs GPU-seconds above zero for one class at least", where=where,
             remedy="a token that is computed takes time",
         )  # fmt: skip
-    for name in ("prefill_derate", "decode_derate"):
+    for name in _PROMISES:
+        promise: Decimal | None = getattr(entry, name)
+        if promise is not None and not (promise.is_finite() and promise > 0):
+            raise InputError(f"{name} is {promise}, which is no time", where=where, remedy="give seconds")
+    for name in _DERATES:
         share: Decimal = getattr(entry, name)
         if not share.is_finite() or not 0 < share <= 1:
             raise InputError(
@@ -315,9 +326,11 @@ def _parsed(line: bytes) -> ClassCostEntry:
         str(name): GpuSeconds(*(Decimal(str(each)) for each in bounds))
         for name, bounds in dict(raw.pop("seconds")).items()
     }
-    for name in ("prefill_derate", "decode_derate"):
+    for name in _DERATES:
         raw[name] = Decimal(str(raw[name]))
-    for name in ("provider", "model", "pool", "gpu", "constants", "source", "note"):
+    for name in _PROMISES:
+        raw[name] = None if raw.get(name) is None else Decimal(str(raw[name]))
+    for name in ("provider", "model", "pool", "gpu", "constants", "source", "note", "architecture"):
         if not isinstance(raw.setdefault(name, "") if name not in ("provider", "model") else raw[name], str):
             raise TypeError(f"{name} is not a text")
     return ClassCostEntry(known_at, date.fromisoformat(raw.pop("valid_from")), seconds=seconds, **raw)

@@ -135,11 +135,10 @@ class TableStore:
         try:
             delta = DeltaTable(self.uri, version=version)
             if as_of is not None:
-                first = delta.history()[-1]["timestamp"]
-                if as_of.timestamp() * 1000 < first:
-                    delta.load_as_version(0)
-                else:
-                    delta.load_as_version(as_of)
+                # By the time the commits state: that of their files changes when a folder is copied.
+                asked = as_of.timestamp() * 1000
+                known = (entry["version"] for entry in delta.history() if entry["timestamp"] <= asked)
+                delta.load_as_version(next(known, 0))
         except (DeltaError, OSError) as error:
             raise BooksError(
                 f"table {self.table.name} cannot be opened",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from functools import wraps
 from operator import index
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, ParamSpec, TypeVar, get_args
 
 from breakeven.errors import UsageError
 from breakeven.money import minor_units
@@ -16,6 +18,35 @@ from breakeven.periods import Period
 from breakeven.report.view_model import Language
 
 Money = Decimal | int | float | str
+Given = ParamSpec("Given")
+Answered = TypeVar("Answered")
+_OPTION = re.compile(r"--([a-z][a-z-]*)")
+
+
+def names_arguments(answer: Callable[Given, Answered]) -> Callable[Given, Answered]:
+    """What refuses in words of the command line, refusing in words of Python.
+
+    >>> @names_arguments
+    ... def priced():
+    ...     raise UsageError("no price ships", remedy="give --gpu-price")
+    >>> priced()
+    Traceback (most recent call last):
+    breakeven.errors.UsageError: no price ships. Next: give gpu_price.
+    """
+
+    @wraps(answer)
+    def answering(*arguments: Given.args, **named: Given.kwargs) -> Answered:
+        try:
+            return answer(*arguments, **named)
+        except UsageError as error:
+            what, cause, remedy = (_as_argument(text) for text in (error.what, error.cause, error.remedy))
+            raise UsageError(what, where=error.where, cause=cause, remedy=remedy) from error
+
+    return answering
+
+
+def _as_argument(text: str) -> str:
+    return _OPTION.sub(lambda found: found[1].replace("-", "_"), text)
 
 
 def one_of(value: object, name: str, choices: Any) -> None:

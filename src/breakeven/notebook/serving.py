@@ -11,9 +11,10 @@ No books are needed; `books.traffic(...)` and `books.demand(...)` bring what boo
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import date
+from decimal import Decimal
 from functools import cached_property
 from math import inf, isfinite
 from pathlib import Path
@@ -26,44 +27,31 @@ from breakeven.notebook.arguments import (
     above_zero,
     amount,
     currency_code,
+    file_given,
     language_of,
+    names_arguments,
     names_given,
     one_of,
     period_given,
 )
-from breakeven.report.view_model import Envelope, Label, Language, View, Warning  # noqa: A004 - the envelope's word
+from breakeven.report.serving.published_use import PUBLISHED_PEAK, PUBLISHED_UTILISATION
+from breakeven.report.view_model import Language, View
 
 if TYPE_CHECKING:
-    from breakeven.notebook.trace_cache import Store
     from breakeven.periods import Period
-    from breakeven.report.gpu_hour_price import GpuHourPrice
-    from breakeven.report.views.serving_compare import Compared
-    from breakeven.serving.architecture import Architecture
-    from breakeven.serving.deployment import Deployment
+    from breakeven.report.serving.asked import Asked
+    from breakeven.report.serving.gpu_hour_price import GpuHourPrice
     from breakeven.serving.fleet.demand import HourlyDemand
     from breakeven.serving.fleet.supply import Follows, Overflow
-    from breakeven.serving.hardware import Accelerator
     from breakeven.serving.served import Served
-    from breakeven.serving.target import Derate, Target
     from breakeven.serving.traffic import Traffic
 
 Engine = Literal["", "vllm", "sglang", "trtllm"]
 Mode = Literal["aggregated", "disaggregated"]
 Commitments = Literal["on_demand", "reserved", "spot", "owned"]
+Store = Literal["dram", "ssd"]
 _MS_PER_SECOND = 1_000
-_SECONDS_PER_DAY = 86_400
-_HOURS = 24
 _USUAL_LENGTHS = (8_000, 128_000, 1_000_000)
-PUBLISHED_UTILISATION = 0.816
-"""226.75 nodes in the mean over 278 at the peak: DeepSeek's published day, a fleet held at its peak."""
-PUBLISHED = Label(
-    "DeepSeek's published day: 226.75 nodes in the mean over 278 at the peak",
-    "DeepSeek 公布之日：平均 226.75 个节点除以峰值 278 个",
-)
-PRICE_WORDS = Label("Price of a GPU-hour", "每卡时价格")
-LIST_WORDS = Label("Price of a million output tokens", "每百万输出词元价格")
-UTILISATION_WORDS = Label("Utilisation", "利用率")
-FREE_WORDS = Label("Requests that nobody pays for", "无人付费的请求占比")
 
 
 @dataclass(frozen=True)
@@ -71,10 +59,11 @@ class Serving:
     """One model on one GPU, a traffic, and the latency promised: what `breakeven serving` takes as options.
 
     `model` and `gpu` are shipped names, or files: a `config.json` or a spec. `traffic` is a shipped name
-    (`chat`, `long`, `reason`, ...), lengths (`4000/1000@50rps`), a YAML profile, or a `Traffic`. `ttft_ms`
-    and `tpot_ms` are promised to `percentile` of requests; None promises nothing. `gpu_price` is money for a
-    GPU-hour in `currency` (USD unless named); without it the shipped price of the `commitment` counts.
-    The derates are the shares of a benchmark's throughput that production reaches.
+    (`chat`, `long`, `reason`, ...), lengths (`4000/1000@50rps`), a YAML profile, a Mooncake or Azure trace,
+    or a `Traffic`. `ttft_ms` and `tpot_ms` are promised to `percentile` of requests; None promises nothing.
+    `gpu_price` is money for a GPU-hour in `currency` (USD unless named); without it the shipped price of the
+    `commitment` counts, converted at `rate` or the bank's. The derates are the shares of a benchmark's
+    throughput that production reaches, `calibration` a file that `calibrate` wrote.
 
     >>> served = Serving("llama-3.1-70b", "h100", traffic="4000/1000", gpu_price="2.50")
     >>> served.cost().tables
@@ -96,6 +85,8 @@ class Serving:
     gpu_price: Money | None = None
     currency: str | None = None
     commitment: Commitments = "on_demand"
+    rate: Money | None = None
+    calibration: str | os.PathLike[str] | None = None
     derate_prefill: float = 1.0
     derate_decode: float = 1.0
     lang: Language = "en"
@@ -109,14 +100,14 @@ class Serving:
 
     # --- the answers ----------------------------------------------------------------------------------
 
+    @names_arguments
     def cost(self, *, lang: Language | None = None) -> Answer:
         """Money per million tokens by class with its interval, speed, the best layout, and what bounds it."""
-        from breakeven.report.views.serving_cost import serving_cost_view, serving_warnings
+        from breakeven.report.serving.cost import cost_answer
 
-        price, served = self.price.shown, self.served
-        envelope = self._envelope(price.currency, serving_warnings(served))
-        return self._answer(serving_cost_view(served, price, envelope), lang)
+        return self._answer(cost_answer(self.asked), lang)
 
+    @names_arguments
     def compare(
         self, models: Sequence[str] = (), gpus: Sequence[str] = (), *, lang: Language | None = None
     ) -> Answer:
@@ -128,25 +119,15 @@ class Serving:
         >>> served.compare(gpus=["h200"]).table("frontier").rows[-1]["tpot_ms"]
         Decimal('150.0')
         """
-        from breakeven.report.views.serving_compare import serving_compare_view
-        from breakeven.report.views.serving_cost import serving_warnings
+        from breakeven.report.serving.compare import compare_answer
 
-        every_model = list(dict.fromkeys([self.model, *names_given(models, "models")]))
-        every_gpu = list(dict.fromkeys([self.gpu, *names_given(gpus, "gpus")]))
-        asked = [replace(self, model=model, gpu=gpu) for model in every_model for gpu in every_gpu]
-        compared = [one.compared for one in asked]
-        currencies = {one.price.currency for one in asked if one.has_price}
-        if len(currencies) > 1:
-            raise UsageError(
-                f"the GPUs' prices are in {' and '.join(sorted(currencies))}",
-                remedy="choose one with currency=",
-            )
-        currency = min(currencies, default="USD")
-        found = [one.served for one in compared if one.served is not None]
-        warnings = {said.label.en: said for one in found for said in serving_warnings(one)}
-        envelope = self._envelope(currency, tuple(warnings.values()))
-        return self._answer(serving_compare_view(compared, currency, envelope), lang)
+        every = {
+            "models": tuple(dict.fromkeys([*self.asked.models, *names_given(models, "models")])),
+            "gpus": tuple(dict.fromkeys([*self.asked.gpus, *names_given(gpus, "gpus")])),
+        }
+        return self._answer(compare_answer(replace(self.asked, **every)), lang)
 
+    @names_arguments
     def context(
         self,
         tokens: Sequence[float] = _USUAL_LENGTHS,
@@ -162,84 +143,118 @@ class Serving:
         Without a `kv_precision` bf16 and fp8 stand beside each other. Raises `UsageError` where no prompt
         fits.
         """
-        from breakeven.report.views.serving_context import Basis, ContextRow, serving_context_view
-        from breakeven.serving.long_context import LOAD_BYTES_PER_SECOND, LongPrompt, long_context
+        from breakeven.report.serving.context import context_answer
+        from breakeven.serving.long_context import LongPrompt
 
         prompts = [LongPrompt(each, output_tokens, end_tokens, usual_tokens) for each in _lengths(tokens)]
-        kinds = ("bf16", "fp8") if self.kv_precision is None else (self.kv_precision,)
-        price = self.price
-        rows: list[ContextRow] = []
-        for prompt in prompts:
-            for kv in kinds:
-                deployment = self._deployment(kv)
-                found = refusal = None
-                try:
-                    found = long_context(deployment, prompt, self.target, self.derate, most_gpus=most_gpus)
-                except UsageError as error:
-                    refusal = error
-                rows.append(ContextRow(deployment, prompt, float(price.amount), found, refusal))
-        refusals = [row.refusal for row in rows]
-        if all(refusals) and refusals[0] is not None:
-            raise refusals[0]
-        basis = Basis(
-            prices=((self._accelerator.name, price.shown),),
-            prompt=prompts[0],
-            target=self.target,
-            derate=self.derate,
-            load_bytes_per_second=LOAD_BYTES_PER_SECOND,
-            tokens_per_character=None,
-        )
-        return self._answer(serving_context_view(rows, basis, self._envelope(price.currency)), lang)
+        return self._answer(context_answer(self.asked, prompts, most_gpus=most_gpus), lang)
 
+    @names_arguments
     def breakeven_price(
         self,
-        price_in: Money,
-        price_out: Money,
+        price_in: Money | None = None,
+        price_out: Money | None = None,
         price_cached: Money | None = None,
         *,
+        sold_as: str | None = None,
+        at: date | None = None,
         utilisation: float = PUBLISHED_UTILISATION,
         free_share: float = 0.0,
+        instead: Sequence[str] = (),
         lang: Language | None = None,
     ) -> Answer:
         """The price list at which the margin is zero, and what would make this list pay, each alone.
 
-        Prices are per million tokens, in the currency of the GPU-hour; cached input sells as input unless it
-        has a price of its own. `utilisation` is the share of paid GPU-hours that serve.
+        Prices are per million tokens, in `currency` (USD unless named); cached input sells as input unless it
+        has a price of its own. `sold_as` takes a list of the price book instead (`deepseek/deepseek-r1`), as
+        it was on the day `at`. `utilisation` is the share of paid GPU-hours that serve; `instead` names other
+        models at this list.
 
         >>> served = Serving("llama-3.1-70b", "h100", traffic="4000/1000", gpu_price="2.50")
         >>> served.breakeven_price("0.50", "1.50").tables
         ('prices', 'money', 'levers', 'assumptions')
         """
-        from breakeven.report.views.serving_assumptions import GIVEN, Assumption
-        from breakeven.report.views.serving_breakeven_price import Priced, breakeven_price_view
-        from breakeven.report.views.serving_cost import serving_warnings
-        from breakeven.report.views.serving_figures import significant
-        from breakeven.serving.breakeven_price import Offer, TokenPrices, Tokens
+        from breakeven.report.serving.breakeven_price import breakeven_price_answer
+        from breakeven.report.serving.price_list import sold_at
 
-        listed = {
-            "uncached_input": amount(price_in, "price_in"),
-            "cached_input": amount(price_in if price_cached is None else price_cached, "price_cached"),
-            "output": amount(price_out, "price_out"),
-        }
-        price, traffic, currency = self.price, self._traffic, self.price.currency
-        tokens = Tokens(traffic.uncached_input_tokens, traffic.cached_input_tokens, traffic.output_tokens)
-        prices = TokenPrices(*(float(one) for one in listed.values()))
-        offer = Offer(tokens, self.served.work, float(price.amount), prices, utilisation, free_share)
-        stands_on = (
-            Assumption(PRICE_WORDS, price.amount, f"{currency}/GPU-hour", price.said),
-            Assumption(LIST_WORDS, listed["output"], f"{currency}/Mtok", GIVEN),
-            Assumption(
-                UTILISATION_WORDS,
-                significant(utilisation),
-                "ratio",
-                PUBLISHED if utilisation == PUBLISHED_UTILISATION else GIVEN,
-            ),
-            Assumption(FREE_WORDS, significant(free_share), "ratio", GIVEN),
+        prices = _prices(price_in, price_cached, price_out)
+        sold = sold_at(sold_as, prices, currency=self.asked.list_currency, day=at)
+        shown = breakeven_price_answer(
+            self.asked,
+            sold,
+            utilisation=utilisation,
+            free_share=free_share,
+            instead=names_given(instead, "instead"),
         )
-        priced = Priced(self.served.model, self.served.gpu, currency, offer, listed, stands_on)
-        envelope = self._envelope(currency, serving_warnings(self.served))
-        return self._answer(breakeven_price_view(priced, envelope), lang)
+        return self._answer(shown, lang)
 
+    @names_arguments
+    def buy_or_rent(
+        self,
+        requests: float | None = None,
+        *,
+        api: str | None = None,
+        price_in: Money | None = None,
+        price_out: Money | None = None,
+        price_cached: Money | None = None,
+        at: date | None = None,
+        peak: float | None = None,
+        spare_nodes: int = 1,
+        gpus_per_node: int | None = None,
+        lang: Language | None = None,
+        **owning: float,
+    ) -> Answer:
+        """What a month costs by API, rented, owned and on premises, and the volumes where the order changes.
+
+        `requests` are those of a month, the traffic's rate unless given. The API is a model of the price book
+        (`api="deepseek/deepseek-chat"`) or three prices per million tokens. Figures of owning (`life=5`,
+        `cost_of_capital=0.08`, `purchase_price=`, `staff=`, ...) are those of the command's options.
+
+        >>> served = Serving("llama-3.1-70b", "h100", traffic="4000/1000", gpu_price="2.50")
+        >>> served.buy_or_rent(5_000_000, life=5).rows[0]["way"]
+        'on_demand'
+        """
+        from breakeven.report.serving.buy_or_rent import buy_or_rent_answer
+        from breakeven.report.serving.owning import Owning
+        from breakeven.report.serving.price_list import sold_at
+
+        prices, sold = _prices(price_in, price_cached, price_out), None
+        if api is not None or any(prices):
+            sold = sold_at(api, prices, currency=self.asked.list_currency, day=at)
+        shown = buy_or_rent_answer(
+            self.asked,
+            Owning(**owning),
+            sold,
+            requests_per_month=requests,
+            peak=peak,
+            spare_nodes=spare_nodes,
+            gpus_per_node=gpus_per_node,
+        )
+        return self._answer(shown, lang)
+
+    @names_arguments
+    def small_or_large(
+        self,
+        classes: str | os.PathLike[str],
+        small: str,
+        *,
+        spare: int = 1,
+        peak: float = PUBLISHED_PEAK,
+        lang: Language | None = None,
+    ) -> Answer:
+        """What moving requests from this model to a smaller one saves and loses, and which to move first.
+
+        `classes` is a YAML file of the kinds of requests, which are the traffic too.
+        """
+        from breakeven.report.serving.small_or_large import small_or_large_answer
+        from breakeven.serving.request_classes import read_kinds
+
+        kinds, large = read_kinds(Path(classes)), self.asked.models[0]
+        return self._answer(
+            small_or_large_answer(self.asked, kinds, small, large, spare=spare, peak=peak), lang
+        )
+
+    @names_arguments
     def cache(
         self,
         trace: str | os.PathLike[str],
@@ -255,19 +270,19 @@ class Serving:
         The traffic is that of the trace, a file of requests with the blocks they share. `store_price` is
         money for 10^9 bytes and a month.
         """
-        from breakeven.notebook.trace_cache import cache_findings
-        from breakeven.report.views.serving_cache import cache_view
+        from breakeven.report.serving.cache import cache_answer
+        from breakeven.report.serving.cache_asked import CacheAsked
+        from breakeven.serving.prefix_cache.trace_lines import read_trace
+        from breakeven.sources.text_lines import text_lines
 
-        found = cache_findings(
-            self,
-            Path(trace),
-            capacities=capacities,
-            block_tokens=block_tokens,
-            store=store,
-            store_price=store_price,
-        )
-        return self._answer(cache_view(found), lang)
+        one_of(store, "store", Store)
+        path = Path(trace)
+        price = None if store_price is None else float(amount(store_price, "store_price"))
+        chosen = CacheAsked(capacities=tuple(capacities), store=store, store_price=price)
+        file = read_trace(text_lines(path), str(path), block_tokens=block_tokens)
+        return self._answer(cache_answer(self.asked, path.name, file, chosen), lang)
 
+    @names_arguments
     def fleet(
         self,
         demand: HourlyDemand | None = None,
@@ -299,200 +314,107 @@ class Serving:
         own day, over `period` (this month unless given). `time_zone` says which hour is night. `sell` are
         prices per million computed input, cached input and output tokens.
         """
-        from breakeven import periods
-        from breakeven.report.views.serving_fleet import FleetShown, serving_fleet_view
-        from breakeven.serving.fleet.bounds import FleetBounds
-        from breakeven.serving.fleet.from_served import served_model
-        from breakeven.serving.fleet.supply import Rules, Supply
+        from breakeven.report.serving.fleet import FleetAsked, fleet_answer, fleet_models
+        from breakeven.report.serving.fleet_demand import fleet_demand
+        from breakeven.serving.fleet.supply import Rules
 
-        if time_zone is None:
+        chosen = FleetAsked(
+            Rules(headroom, minimum, spare, start_minutes, most_changes, scale_down_hours, follows),
+            owned,
+            reserved,
+            on_demand,
+            _amount(owned_price, "owned_price"),
+            _amount(reserved_price, "reserved_price"),
+            _amount(on_demand_price, "on_demand_price"),
+            overflow,
+            patience_minutes,
+            priority_share,
+        )
+        models = fleet_models(self.asked, sold=sell)
+        demanded = fleet_demand(
+            self.asked, models.models, hourly=demand, zone_name=time_zone, period=period_given(period)
+        )
+        if len(demanded.demand.models) != 1:
             raise UsageError(
-                "the time zone of the hours is missing",
-                cause="whether an hour is night or peak depends on it",
-                remedy="give time_zone='Asia/Shanghai', or 'UTC'",
-            )
-        zone = periods.time_zone(time_zone)
-        asked = self._demand(time_zone, period_given(period)) if demand is None else demand
-        model = served_model(self.served, prices_per_mtok=sell)
-        if len(asked.models) != 1:
-            raise UsageError(
-                f"the demand is that of {len(asked.models)} models",
+                f"the demand is that of {len(demanded.demand.models)} models",
                 remedy="take one: books.demand(models=['NAME'])",
             )
-        model = replace(model, name=asked.models[0])
-        prices, currency = self._prices(
-            {"owned": owned_price, "reserved": reserved_price, "on_demand": on_demand_price}
-        )
-        most = 0 if on_demand is None and prices["on_demand"] is None else on_demand
-        supply = Supply(owned, reserved, most, prices["owned"], prices["reserved"], prices["on_demand"])
-        rules = Rules(headroom, minimum, spare, start_minutes, most_changes, scale_down_hours, follows)
-        patience_hours = inf if patience_minutes is None else patience_minutes / 60
-        bounds = FleetBounds.of(asked, [model], {model.pool: supply}, rules, overflow, patience_hours)
-        shown = FleetShown(bounds, {model.pool: supply}, rules, zone, patience_hours, priority_share)
-        envelope = replace(self._envelope(currency), time_zone=zone.key)
-        return self._answer(serving_fleet_view(shown, envelope), lang)
+        return self._answer(fleet_answer(self.asked, models, demanded, chosen), lang)
+
+    @names_arguments
+    def calibrate(
+        self,
+        points: str | os.PathLike[str],
+        *,
+        output: str | os.PathLike[str] | None = None,
+        lang: Language | None = None,
+    ) -> Answer:
+        """The shipped constants moved to your own measurements, a CSV, with the error before and after.
+
+        `Serving(..., calibration=)` then uses the file `output`. The measurements may be of any models.
+        """
+        from breakeven.report.serving.calibrate import calibrate_answer
+
+        return self._answer(calibrate_answer(Path(points), None if output is None else Path(output)), lang)
 
     # --- what the answers are made of -----------------------------------------------------------------
 
     @cached_property
+    def asked(self) -> Asked:
+        """What the answers are asked with: the same as the commands make of their options."""
+        from breakeven.report.serving.asked import Asked
+        from breakeven.serving.traffic import Traffic
+
+        return Asked(
+            models=(os.fspath(self.model),),
+            gpus=(os.fspath(self.gpu),),
+            traffic_given=self.traffic if isinstance(self.traffic, Traffic) else os.fspath(self.traffic),
+            ttft_seconds=_seconds(self.ttft_ms, "ttft_ms"),
+            tpot_seconds=_seconds(self.tpot_ms, "tpot_ms"),
+            percentile=float(self.percentile),
+            engine=self.engine,
+            precision=self.precision,
+            kv_precision=self.kv_precision,
+            mode=self.mode,
+            calibration=file_given(self.calibration, "calibration"),
+            gpu_price=None if self.gpu_price is None else above_zero(self.gpu_price, "gpu_price"),
+            currency=currency_code(self.currency),
+            exchange_rate=None if self.rate is None else above_zero(self.rate, "rate"),
+            commitment=self.commitment,
+            derate_prefill=self.derate_prefill,
+            derate_decode=self.derate_decode,
+        )
+
+    @property
+    @names_arguments
     def served(self) -> Served:
         """The cheapest way to serve the traffic under the target; computed once.
 
         Raises `UsageError` for a model that does not fit, and for a target that no layout keeps.
         """
-        from breakeven.serving.serve import serve
+        return self.asked.served()
 
-        return serve(
-            self.architecture,
-            self._accelerator,
-            self._traffic,
-            self.target,
-            precision=self.precision,
-            kv_precision=self.kv_precision,
-            engine=self.engine,
-            mode=self.mode,
-            derate=self.derate,
-        )
-
-    @cached_property
+    @property
+    @names_arguments
     def price(self) -> GpuHourPrice:
         """What a GPU-hour costs. Raises `UsageError` where none is given and none ships."""
-        from breakeven.report.gpu_hour_price import given_price, shipped_price
-
-        currency = currency_code(self.currency)
-        if self.gpu_price is not None:
-            return given_price(above_zero(self.gpu_price, "gpu_price"), currency)
-        return shipped_price(self._accelerator, self.commitment, currency)
-
-    @property
-    def target(self) -> Target:
-        """The latency promised."""
-        from breakeven.serving.target import Target
-
-        return Target(
-            _seconds(self.ttft_ms, "ttft_ms"), _seconds(self.tpot_ms, "tpot_ms"), float(self.percentile)
-        )
-
-    @property
-    def derate(self) -> Derate:
-        """From benchmark to production."""
-        from breakeven.serving.target import Derate
-
-        return Derate(self.derate_prefill, self.derate_decode)
-
-    @cached_property
-    def architecture(self) -> Architecture:
-        """The model: weights, attention, keys and values."""
-        from breakeven.serving.architecture import read_architecture
-
-        return read_architecture(os.fspath(self.model))
-
-    @cached_property
-    def _accelerator(self) -> Accelerator:
-        from breakeven.serving.hardware import read_accelerator
-
-        return read_accelerator(os.fspath(self.gpu))
-
-    @cached_property
-    def _traffic(self) -> Traffic:
-        from breakeven.serving.traffic import Traffic
-        from breakeven.serving.traffic_named import named_traffic, read_profile
-
-        if isinstance(self.traffic, Traffic):
-            return self.traffic
-        text = os.fspath(self.traffic)
-        return read_profile(Path(text)) if text.endswith((".yaml", ".yml")) else named_traffic(text)
-
-    @property
-    def has_price(self) -> bool:
-        """Whether a GPU-hour has a price: speed can be compared without one."""
-        ships = any(price.commitment == self.commitment for price in self._accelerator.prices)
-        return self.gpu_price is not None or ships
-
-    @property
-    def compared(self) -> Compared:
-        """The combination as a comparison takes it; one that is not possible says why instead."""
-        import numpy as np
-
-        from breakeven.report.phrases import both
-        from breakeven.report.views.serving_compare import Compared
-        from breakeven.serving.frontier import TPOT_MS, frontier_gpu_seconds
-
-        served = reason = None
-        frontier = np.full(len(TPOT_MS), np.inf)
-        try:
-            frontier = frontier_gpu_seconds(self._deployment(), self._traffic, self.target, self.derate)
-            served = self.served
-        except UsageError as refusal:
-            told = [both(text) for text in (refusal.what, refusal.cause) if text]
-            reason = Label("; ".join(one.en for one in told), "；".join(one.zh for one in told))
-        return Compared(
-            self.architecture.name,
-            self._accelerator.name,
-            served,
-            reason,
-            float(self.price.amount) if self.has_price else None,
-            frontier,
-            self._traffic.input_tokens + self._traffic.output_tokens,
-        )
-
-    def _deployment(self, kv: str | None = None) -> Deployment:
-        from breakeven.serving.serve import deployment_of
-
-        return deployment_of(
-            self.architecture,
-            self._accelerator,
-            precision=self.precision,
-            kv_precision=kv or self.kv_precision,
-            engine=self.engine,
-        )
-
-    def _demand(self, time_zone: str, period: Period | None) -> HourlyDemand:
-        """The traffic's rate over the hours of a month, in the shape of its day."""
-        from breakeven import periods
-        from breakeven.serving.fleet.profile import Profile
-
-        traffic = self._traffic
-        if traffic.requests_per_second is None:
-            raise UsageError(
-                "how much traffic there is is not known",
-                remedy="give a rate, such as traffic='4000/1000@50rps', or demand=books.demand()",
-            )
-        today = datetime.now(tz=periods.time_zone(time_zone)).date()
-        requests = traffic.requests_per_second * _SECONDS_PER_DAY
-        daily = (
-            requests * traffic.uncached_input_tokens,
-            requests * traffic.cached_input_tokens,
-            requests * traffic.output_tokens,
-        )
-        profile = Profile.of(time_zone, traffic.hourly or (1.0,) * _HOURS)
-        return profile.demand({self.architecture.name: daily}, period or periods.Period.month(today))
-
-    def _prices(self, given: Mapping[str, Money | None]) -> tuple[dict[str, float | None], str]:
-        """Prices by commitment in one currency, given or shipped; None where there is none."""
-        from breakeven.report.gpu_hour_price import shipped_price
-
-        currency, found = currency_code(self.currency), dict[str, float | None]()
-        for commitment in ("on_demand", "reserved", "owned"):
-            price = given[commitment]
-            if price is not None:
-                found[commitment] = float(amount(price, f"{commitment}_price"))
-                continue
-            try:
-                shipped = shipped_price(self._accelerator, commitment, currency)
-            except UsageError:
-                found[commitment] = None
-                continue
-            found[commitment] = float(shipped.amount)
-            currency = currency or shipped.currency
-        return found, currency or "USD"
-
-    def _envelope(self, currency: str, warnings: tuple[Warning, ...] = ()) -> Envelope:
-        today = datetime.now(tz=UTC).date().isoformat()
-        return Envelope(books="", as_of=today, time_zone="UTC", currency=currency, warnings=warnings)
+        return self.asked.price()
 
     def _answer(self, view: View, lang: Language | None) -> Answer:
         return Answer(view, language_of(lang or self.lang))
+
+
+def _amount(money: Money | None, name: str) -> Decimal | None:
+    return None if money is None else amount(money, name)
+
+
+def _prices(
+    price_in: Money | None, price_cached: Money | None, price_out: Money | None
+) -> tuple[str | None, str | None, str | None]:
+    """Prices per million tokens as a list takes them: text."""
+    given = (price_in, "price_in"), (price_cached, "price_cached"), (price_out, "price_out")
+    texts = [None if money is None else f"{amount(money, name):f}" for money, name in given]
+    return texts[0], texts[1], texts[2]
 
 
 def _seconds(milliseconds: float | None, name: str) -> float:

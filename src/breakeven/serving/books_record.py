@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
-from math import ceil
+from math import ceil, isfinite
 
 from breakeven.account.account import Account
 from breakeven.errors import UsageError
@@ -102,6 +102,7 @@ def entry_of_served(whom: Recorded, served: Served, known_at: datetime, constant
         f"({traffic.cached_share:.0%} cached), {traffic.output_tokens:.0f} out; TTFT "
         f"{served.target.ttft_seconds:g} s, TPOT {served.target.tpot_seconds:g} s"
     )
+    target = served.target
     return ClassCostEntry(
         known_at, whom.valid_from, whom.provider, whom.model,
         {
@@ -111,8 +112,14 @@ def entry_of_served(whom: Recorded, served: Served, known_at: datetime, constant
             "output": seconds(work.output, derate.decode),
         },
         whom.pool, served.gpu, Decimal(str(derate.prefill)), Decimal(str(derate.decode)), constants=constants,
-        source="modelled", note=note,
+        source="modelled", note=note, architecture=served.model,
+        ttft_seconds=_promise(target.ttft_seconds), tpot_seconds=_promise(target.tpot_seconds),
     )  # fmt: skip
+
+
+def _promise(seconds: float) -> Decimal | None:
+    """A promise in seconds; None where there is none."""
+    return Decimal(str(seconds)) if isfinite(seconds) else None
 
 
 def entry_of_seconds(

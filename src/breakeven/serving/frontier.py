@@ -4,7 +4,7 @@ there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -31,14 +31,15 @@ def frontier_gpu_seconds(
     *,
     layout: Layout | None = None,
     most_gpus: int | None = None,
+    tpot_ms: Sequence[float] = TPOT_MS,
 ) -> Floats:
-    """GPU-seconds of a request at each of `TPOT_MS`, with the best layout; `inf` where none keeps the
+    """GPU-seconds of a request at each of `tpot_ms`, with the best layout; `inf` where none keeps the
     promise.
 
     The promise for the first token and the percentile are the target's.
     """
     tried = tried_layouts(deployment, traffic, layout, most_gpus)
-    targets = [replace(target, tpot_seconds=each / 1_000) for each in TPOT_MS]
+    targets = [replace(target, tpot_seconds=each / 1_000) for each in tpot_ms]
     return sweep(deployment, tried, Cases.of([traffic], targets), derate).gpu_seconds
 
 

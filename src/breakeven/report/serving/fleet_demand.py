@@ -35,6 +35,7 @@ def fleet_demand(
     asked: Asked,
     models: tuple[ServedModel, ...],
     *,
+    hourly: HourlyDemand | None = None,
     books: Path | None = None,
     demand_file: Path | None = None,
     profile_file: Path | None = None,
@@ -42,14 +43,16 @@ def fleet_demand(
     period: Period | None = None,
     demand_model: str | None = None,
 ) -> Demanded:
-    """Tokens by hour from books, a file, or the shape of a day: that of a profile, else of the traffic.
+    """Tokens by hour as they are, of books or a file, or of a day's shape: a profile's, else the traffic's.
 
     `demand_model` is the name under which the demand knows the model. Raises `UsageError` where the demand is
     given twice, or its time zone or rate is not known.
     """
-    if sum(one is not None for one in (books, demand_file, profile_file)) > 1:
+    if sum(one is not None for one in (hourly, books, demand_file, profile_file)) > 1:
         raise UsageError("the demand is given twice", remedy="give BOOKS, --demand or --profile")
-    if demand_file is not None:
+    if hourly is not None:
+        found = Demanded(hourly, time_zone(_zone(zone_name)))
+    elif demand_file is not None:
         default = models[0].name if len(models) == 1 else ""
         found = Demanded(read_demand(demand_file, default), time_zone(_zone(zone_name)))
     elif books is not None:

@@ -49,8 +49,11 @@ class GpuHourPrice:
         if not self.source:
             return Label(f"{plain}, as given", f"{plain}，由用户给定")
         kind = COMMITMENT_WORDS[self.commitment]
-        where = f"{self.source}, {self.as_of}" + (f"; {self.converted}" if self.converted else "")
-        return Label(f"{plain}, {kind.en}: {where}", f"{plain}，{kind.zh}：{where}")
+        where = f"{self.source}, {self.as_of}"
+        said = Label(f"{plain}, {kind.en}: {where}", f"{plain}，{kind.zh}：{where}")
+        if not self.converted:
+            return said
+        return Label(f"{said.en}; {self.converted}", f"{said.zh}；{self.converted}")
 
     @property
     def shown(self) -> PriceShown:

@@ -24,6 +24,7 @@ from breakeven.report.views.cost import CLASS_LABELS
 from breakeven.report.views.fleet_work import fleet_table
 from breakeven.report.views.parts import envelope, metric_value, shown
 from breakeven.report.views.serving_figures import significant
+from breakeven.report.views.serving_frontier import books_frontier
 from breakeven.serving.books_day import HOURS, FleetDay, Floats, fleet_day
 from breakeven.serving.estimate import LEVEL
 
@@ -105,6 +106,7 @@ def _blocks(account: Account) -> list[Block]:
         fleet_figure(account),
         *fleet_tables(account),
         day_figure(fleet_day(account)),
+        books_frontier(account),
         *price_blocks(account),
     ]
     return [block for block in blocks if block is not None]

@@ -71,13 +71,16 @@ def serving_compare_view(compared: Sequence[Compared], currency: str, envelope: 
     return View("serving_compare", title, envelope, tuple(tables), facts=facts)
 
 
-def frontier_figure(compared: Sequence[Compared], currency: str) -> Lines:
-    """The frontier as a chart: cost of the mix by promised time per token, one line for each combination."""
+def frontier_figure(compared: Sequence[Compared], currency: str, tpot_ms: Sequence[float] = TPOT_MS) -> Lines:
+    """The frontier as a chart: cost of the mix by promised time per token, one line for each combination.
+
+    `tpot_ms` are the promises that `frontier_gpu_seconds` is at.
+    """
     return Lines(
         "serving_frontier",
         Label("Cost against speed promised", "成本与承诺速度"),
         f"{currency}/Mtok",
-        tuple(verbatim(f"{each:g}") for each in TPOT_MS),
+        tuple(verbatim(f"{each:g}") for each in tpot_ms),
         tuple(
             Series(
                 one.name, verbatim(one.name), tuple(significant(float(cost)) for cost in one.frontier_cost)
