@@ -1,13 +1,14 @@
-"""Who bears the own fleet's cost in a month: tokens by the time they keep GPUs busy, the rest is idle.
+"""Who bears the own fleet's cost in a period: tokens by the time they keep GPUs busy, the rest is idle.
 
 Where class costs are recorded, a token bears its GPU-seconds at what a GPU-hour of its pool cost in the
-month, and what is left of the pool's cost is idle. Where the recorded work exceeds the pool's hours, all of
-its cost is spread by that work, and nothing is idle. Without GPU-hours (leases billed by the month) class
+period, and what is left of the pool's cost is idle. Where the recorded work exceeds the pool's hours, all of
+its cost is spread by that work, and nothing is idle. A period is one of the statement's: a month, or the
+part of one that was asked for, at that part's own price. Without GPU-hours (leases billed by the month) class
 costs give proportions alone, and idle time is not known. Without class costs declared weights spread all of
 the cost.
 
 Models without class costs beside others with them: a unit of their declared weight takes as many GPU-seconds
-as one of the others on average in the month. `docs/decisions/0027-class-costs.md` says why.
+as one of the others on average in the period. `docs/decisions/0027-class-costs.md` says why.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class Hours:
 
 @dataclass(frozen=True)
 class PoolWork:
-    """A part of the fleet in a month: what it held and cost, and what the class costs say it did.
+    """A part of the fleet in a period: what it held and cost, and what the class costs say it did.
 
     `pool` is empty for the GPUs that no class cost names a pool for. `at_benchmark` is the work at benchmark
     speed, `busy` the same at the stated derate. Bounds of different models and classes are added up as if

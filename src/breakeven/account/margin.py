@@ -146,24 +146,39 @@ class ClassCost:
 
 
 def cost_by_class(account: Account) -> list[ClassCost]:
-    """Serving cost by token class over all buckets; request fees and idle time, if any, are a class each."""
-    names = CLASSES
-    tokens = dict.fromkeys((*names, "request_fees", "idle_fleet"), 0)
-    exact = dict.fromkeys(tokens, Fraction(0))
+    """Serving cost by token class over all buckets; request fees and idle time, if any, are a class each.
+
+    Each bucket's parts sum to what the statement posts there: bought, served and idle. Bills without usage
+    have no class.
+    """
+    tokens = dict.fromkeys((*CLASSES, "request_fees", "idle_fleet"), 0)
+    posted = dict.fromkeys(tokens, post(Decimal(0), account.currency))
     for bucket in range(len(account.buckets.periods)):
-        costs = [cost for cost in account.usage_totals if cost.bucket == bucket]
-        split = account.fleet_splits[bucket]
-        if isinstance(split.idle, Fraction):
-            exact["idle_fleet"] += split.idle
-        for cost in costs:
-            for name, bought, own in zip(names, cost.bought_by_class, split.by_class(cost), strict=True):
-                tokens[name] += cost.counts[name]
-                exact[name] += bought + own
-            if isinstance(cost.bought, Fraction):
-                exact["request_fees"] += cost.bought - sum(cost.bought_by_class, Fraction(0))
-    parts = post_parts([whole(amount) for amount in exact.values()], account.currency)
-    return [
-        ClassCost(name, tokens[name], part)
-        for name, part in zip(exact, parts, strict=True)
-        if part or tokens[name]
-    ]
+        for cost in account.usage_totals:
+            if cost.bucket == bucket:
+                for name in CLASSES:
+                    tokens[name] += cost.counts[name]
+        for name, part in _classes_of(account, bucket).items():
+            posted[name] += part
+    return [ClassCost(name, tokens[name], part) for name, part in posted.items() if part or tokens[name]]
+
+
+def _classes_of(account: Account, bucket: int) -> dict[str, Decimal]:
+    """What each class cost in a bucket, posted."""
+    split, currency = account.fleet_splits[bucket], account.currency
+    bought, own = [Fraction(0)] * (len(CLASSES) + 1), [Fraction(0)] * len(CLASSES)
+    for cost in (cost for cost in account.usage_totals if cost.bucket == bucket):
+        by_class = list(cost.bought_by_class)
+        fees = cost.bought - sum(by_class, Fraction(0)) if isinstance(cost.bought, Fraction) else Fraction(0)
+        bought = [known + more for known, more in zip(bought, [*by_class, fees], strict=True)]
+        own = [known + more for known, more in zip(own, split.by_class(cost), strict=True)]
+    parts = post_parts([whole(amount) for amount in bought], currency)
+    found = dict(zip((*CLASSES, "request_fees"), parts, strict=True))
+    if isinstance(split.cost, Fraction) and split.cost:
+        idle = posted_idle(split, currency)
+        if any(own):
+            served = post(whole(split.cost), currency) - idle
+            shares = apportion(served, [whole(amount) for amount in own], currency)
+            found |= {name: found[name] + part for name, part in zip(CLASSES, shares, strict=True)}
+        found["idle_fleet"] = idle
+    return found

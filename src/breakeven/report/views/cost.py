@@ -230,8 +230,25 @@ _BY_CLASS_COSTS = Label(
 )
 
 
+_PART_OF_A_MONTH = Label(
+    " A part of a month is split at its own price of a GPU-hour: parts sum to the month's fleet cost, but "
+    "where that price changes not to its split by model, class or idle time.",
+    "月份的一部分按其自身的卡时价格分摊：各部分的算力成本之和等于全月，但价格有变动时，按模型、类别与空闲的"
+    "分摊之和不等于全月的分摊。",
+)
+
+
 def _how_the_fleet_is_split(account: Account) -> Label:
-    """By weights, by class costs, or each in its months."""
+    """By weights, by class costs, or each in its months; parts of a month have a price of their own."""
+    said = _by_weights_or_class_costs(account)
+    in_part = any(
+        period != Period.month(period.first) and split.basis == "class_costs"
+        for period, split in zip(account.buckets.periods, account.fleet_splits, strict=True)
+    )
+    return Label(said.en + _PART_OF_A_MONTH.en, said.zh + _PART_OF_A_MONTH.zh) if in_part else said
+
+
+def _by_weights_or_class_costs(account: Account) -> Label:
     weighted = [
         period.label
         for period, split in zip(account.buckets.periods, account.fleet_splits, strict=True)

@@ -24,11 +24,11 @@ _STATES = {
     "over": Label("more work than hours", "工作量超过账单卡时"),
 }
 _NOTE = Label(
-    "Bill = work at benchmark speed + derate + idle + unexplained, at the month's own price of a GPU-hour. "
+    "Bill = work at benchmark speed + derate + idle + unexplained, at the period's own price of a GPU-hour. "
     "The stated derate is the share of benchmark speed that class costs count with; at the implied one no "
     "GPU would be idle, so production lies between the two. What is unexplained is work beyond the hours "
     "billed: class costs too high, hours not recorded, or a derate too low. Bounds are 80 % intervals.",
-    "账单 = 基准速度下的工作量 + 降额 + 空闲 + 未解释，均按当月实际卡时价格折算。声明降额是分类成本所采用的"
+    "账单 = 基准速度下的工作量 + 降额 + 空闲 + 未解释，均按当期实际卡时价格折算。声明降额是分类成本所采用的"
     "相对基准速度的比例；隐含降额对应显卡毫无空闲的情形，因此生产环境介于两者之间。未解释的部分是超出账单"
     "卡时的工作量：分类成本偏高、卡时漏记，或降额取值过低。区间为 80% 区间。",
 )

@@ -53,8 +53,8 @@ _WEIGHTS_ALONE = Label(
 )
 _BY_CLASS_COSTS = Label(
     "Tokens bear the GPU time that the recorded class costs say they take, at what a GPU-hour cost in the "
-    "month. What is left of the bill is idle, and no token bears it.",
-    "词元按登记的分类成本承担其占用的 GPU 时间，单价为当月实际卡时成本。账单的其余部分为空闲，"
+    "period. What is left of the bill is idle, and no token bears it.",
+    "词元按登记的分类成本承担其占用的 GPU 时间，单价为当期实际卡时成本。账单的其余部分为空闲，"
     "不由任何词元承担。",
 )
 _BY_PROPORTION = Label(

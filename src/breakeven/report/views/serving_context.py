@@ -98,11 +98,11 @@ def _keys(row: ContextRow) -> dict[str, Value]:
 def _costs(rows: Sequence[ContextRow], currency: str) -> Table:
     columns = (
         *_key_columns(rows),
-        Column("cost", Label("Cost", "成本"), currency),
-        *interval_columns(currency),
-        Column("prefill", Label("of which prefill", "其中预填充"), currency),
-        Column("answer", Label("answer", "回答"), currency),
-        Column("cached", Label("Cost if cached", "命中缓存的成本"), currency),
+        Column("cost", Label("Cost", "成本"), f"{currency}/request"),
+        *interval_columns(f"{currency}/request"),
+        Column("prefill", Label("of which prefill", "其中预填充"), f"{currency}/request"),
+        Column("answer", Label("answer", "回答"), f"{currency}/request"),
+        Column("cached", Label("Cost if cached", "命中缓存的成本"), f"{currency}/request"),
         Column("per_mtok", Label("Cost per prompt token", "按提示词元"), f"{currency}/Mtok"),
     )
     lines: list[dict[str, Value]] = []
