@@ -44,6 +44,16 @@ def test_what_is_recorded_reads_back_exactly(tmp_path):
     assert not read_class_costs(tmp_path / "other").entries
 
 
+def test_what_the_model_is_and_the_promise_read_back_and_older_lines_without_them_read(tmp_path):
+    more = {"architecture": "qwen3-32b", "ttft_seconds": Decimal(2), "tpot_seconds": Decimal("0.05")}
+    record_class_cost(tmp_path, later(**more))
+    assert read_class_costs(tmp_path).entries == (later(**more),)
+    older = json.loads(written(ONE))
+    for name in more:
+        del older[name]
+    assert class_costs_from(json.dumps(older).encode() + b"\n", "here").entries == (ONE,)
+
+
 def test_recorded_twice_is_recorded_once_whenever_it_was_said(tmp_path):
     record_class_cost(tmp_path, ONE)
     assert not record_class_cost(tmp_path, later())
@@ -55,7 +65,8 @@ def test_recorded_twice_is_recorded_once_whenever_it_was_said(tmp_path):
 @pytest.mark.parametrize(
     "changes",
     [{"valid_from": date(2024, 9, 1)}, {"pool": ""}, {"gpu": "h20"}, {"source": "measured"}, {"note": ""},
-     {"model": "small"}, {"provider": "own"}, {"seconds": {"output": SECONDS["output"]}}],
+     {"model": "small"}, {"provider": "own"}, {"architecture": "qwen3-32b"},
+     {"tpot_seconds": Decimal("0.05")}, {"seconds": {"output": SECONDS["output"]}}],
     ids=str,
 )  # fmt: skip
 def test_anything_else_is_another_entry(tmp_path, changes):
@@ -100,6 +111,8 @@ def test_a_last_line_that_only_lacks_its_newline_counts(tmp_path):
         ("seconds", {"output": ["0", "0", "0"]}, "needs GPU-seconds above zero"),
         ("decode_derate", "51", "is no share of benchmark speed"),
         ("prefill_derate", "0", "is no share of benchmark speed"),
+        ("tpot_seconds", "-0.05", "tpot_seconds is -0.05, which is no time"),
+        ("architecture", 7, "architecture is not a text"),
         ("source", "guessed", "is no source of class costs"),
         ("model", 7, "model is not a text"),
         ("provider", "", "needs its provider"),

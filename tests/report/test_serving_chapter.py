@@ -12,6 +12,7 @@ import pytest
 from tests.account.bookkeeping import book, new_books
 
 from breakeven.account.account import open_account
+from breakeven.account.facts import Buckets
 from breakeven.account.own_tokens import own_tokens
 from breakeven.account.usage import CLASSES
 from breakeven.errors import UsageError
@@ -25,6 +26,7 @@ from breakeven.report.view_model import Label, Table
 from breakeven.report.views.report_page import report_page
 from breakeven.report.views.serving_chapter import serving_sections, serving_view
 from breakeven.serving.books_day import fleet_day
+from breakeven.serving.books_traffic import books_traffic
 from breakeven.sources.synthetic.books import write_books
 from breakeven.sources.synthetic.plan import CompanyPlan
 
@@ -283,3 +285,50 @@ def test_one_token_costs_its_seconds_at_the_months_price(tmp_path):
     [one] = own_tokens(account)
     # 3.60 a GPU-hour is a thousandth a second: a token of a thousandth of a second costs a millionth.
     assert one.cost == Fraction(one.tokens, 10**6)
+
+
+# --- cost against latency -------------------------------------------------------------------------------
+
+
+def promised(model, tpot, seconds=0.00002, **more):
+    said = {"architecture": "qwen3-32b", "ttft_seconds": Decimal(2), "tpot_seconds": Decimal(tpot)}
+    return entry(model, seconds=seconds, **(said | more))
+
+
+def test_the_frontier_is_at_the_months_price_with_todays_cost_marked(plain):
+    account = with_costs(plain, promised("assistant-8k", "0.05"), promised("assistant-32k", "0.035"))
+    figure = blocks_of(account)["serving_frontier"]
+    assert " ".join(label.en for label in figure.categories) == "10 15 20 30 35 40 50 75 100 150"
+    assert {(mark.position, mark.label.en) for mark in figure.marks} == {(4, "today"), (6, "today")}
+    first, second = (series for series in figure.series if series.key.endswith("recorded"))
+    assert first.key.startswith("assistant-32k"), "models are in the order of their names"
+    for series, at in ((first, 4), (second, 6)):
+        assert [position for position, value in enumerate(series.values) if value is not None] == [at]
+    curve = [value for value in figure.series[0].values if value is not None]
+    assert curve == sorted(curve, reverse=True), "a slower promise costs no more"
+    assert "2024-04" in figure.note.en
+    assert "2024-04" in figure.note.zh
+
+
+def test_todays_cost_by_hand(plain):
+    """Each token of the mix at its recorded seconds, at the price of an hour."""
+    account = with_costs(plain, promised("assistant-8k", "0.05"))
+    figure = blocks_of(account)["serving_frontier"]
+    month = replace(account, buckets=Buckets((account.buckets.periods[-1],)))
+    traffic = books_traffic(month, "self", "assistant-8k")
+    held = [row for row in account.fleet if row.day >= month.buckets.span.first]
+    price = sum(float(row.cost) for row in held) / sum(float(row.gpu_hours) for row in held)
+    seconds = 0.00002 * (
+        traffic.uncached_input_tokens + 0.1 * traffic.cached_input_tokens + 5 * traffic.output_tokens
+    )
+    tokens = traffic.input_tokens + traffic.output_tokens
+    [value] = [value for value in figure.series[-1].values if value is not None]
+    assert float(value) == pytest.approx(seconds / tokens * 1e6 / 3_600 * price, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    "more", [{"architecture": ""}, {"architecture": "my-own"}, {"gpu": ""}, {"tpot_seconds": None}], ids=str
+)
+def test_no_frontier_of_what_is_not_known(plain, more):
+    one = replace(promised("assistant-8k", "0.05"), **more)
+    assert "serving_frontier" not in blocks_of(with_costs(plain, one))

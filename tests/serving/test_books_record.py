@@ -18,6 +18,7 @@ from breakeven.account.account import open_account
 from breakeven.errors import InputError
 from breakeven.ledger.books import Books, open_books
 from breakeven.ledger.class_costs import PLACE, read_class_costs
+from breakeven.report.views.serving_frontier import books_frontier
 from breakeven.serving.architecture import architecture
 from breakeven.serving.books_record import most_gpus
 from breakeven.serving.books_traffic import books_traffic
@@ -135,6 +136,17 @@ def test_a_modelled_entry_occupies_gpus_for_what_serve_says_in_production(record
     assert entry.benchmark_seconds("output") == entry.busy_seconds("output") * 4 / 5
     assert entry.busy_seconds("cache_write") == entry.busy_seconds("uncached_input")
     assert "qwen3-32b" in entry.note
+    assert (entry.architecture, entry.gpu) == ("qwen3-32b", "h800")
+    assert (entry.ttft_seconds, entry.tpot_seconds) == (Decimal("2.0"), Decimal("0.05"))
+    account = open_account(open_books(books.folder))
+    figure = books_frontier(account)
+    assert figure is not None
+    line, point = figure.series
+    [mark] = figure.marks
+    assert figure.categories[mark.position].en == "50"
+    assert [position for position, value in enumerate(point.values) if value is not None] == [mark.position]
+    assert float(point.values[mark.position]) == pytest.approx(float(line.values[mark.position]), rel=1e-3)
+    assert list(line.values) == sorted(line.values, key=lambda value: value is not None and -value)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
+from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -94,7 +95,12 @@ class Account:
         return on_decimals(metric.node, self._sum_of)
 
     def _sum_of(self, measure: str) -> Amount:
-        amounts = [self.stated.measure(measure, bucket) for bucket in range(len(self.buckets.periods))]
+        arrivals = self.stated.arrivals
+        # What a closed month has no value of, and a later one books, is in the later one.
+        amounts = [
+            Decimal(0) if (measure, bucket) in arrivals else self.stated.measure(measure, bucket)
+            for bucket in range(len(self.buckets.periods))
+        ]
         total = amounts[0]
         if len(amounts) > 1 and not METRICS[measure].additive:
             metric = METRICS[measure]

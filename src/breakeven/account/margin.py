@@ -173,7 +173,7 @@ def _classes_of(account: Account, bucket: int) -> dict[str, Decimal]:
         bought = [known + more for known, more in zip(bought, [*by_class, fees], strict=True)]
         own = [known + more for known, more in zip(own, split.by_class(cost), strict=True)]
     parts = post_parts([whole(amount) for amount in bought], currency)
-    found = dict(zip((*CLASSES, "request_fees"), parts, strict=True))
+    found: dict[str, Decimal] = dict(zip((*CLASSES, "request_fees"), parts, strict=True))
     if isinstance(split.cost, Fraction) and split.cost:
         idle = posted_idle(split, currency)
         if any(own):

@@ -157,6 +157,32 @@ class Stated:
             return self.measure(metric_id, bucket)
         return on_decimals(node, lambda measure: self.measure(measure, bucket))
 
+    @cached_property
+    def arrivals(self) -> dict[tuple[str, int], tuple[int, Decimal]]:
+        """By measure and closed bucket without a value of its own: the last bucket shown that books one.
+
+        Beside it the sum of the entries. Idle time of a month closed before class costs were recorded is such
+        a value: the closed month stays without it, and the open one books it.
+        """
+        bucket_of = {f"{closing.month:%Y-%m}": bucket for bucket, closing in self.closings.items()}
+        entries = [
+            (entry["month"], str(entry["metric"]), bucket, Decimal(entry["amount"]))
+            for bucket, closing in self.closings.items()
+            for entry in closing.statement["adjustments"]
+        ]
+        if self.open_bucket is not None:
+            entries += [
+                (f"{entry.month:%Y-%m}", entry.measure, self.open_bucket, entry.amount)
+                for entry in self.adjustments
+            ]
+        found: dict[tuple[str, int], tuple[int, Decimal]] = {}
+        for month, measure, booked_in, amount in entries:
+            bucket = bucket_of.get(month)
+            if bucket is not None and isinstance(self.measure(measure, bucket), Missing):
+                known = found.get((measure, bucket), (0, Decimal(0)))[1]
+                found[measure, bucket] = booked_in, known + amount
+        return found
+
     def _defined_later(self, measure: str, bucket: int) -> Missing:
         month = f"{self.closings[bucket].month:%Y-%m}"
         return Missing(

@@ -108,7 +108,7 @@ def record(
     from breakeven.ledger.books import open_books
     from breakeven.ledger.class_costs import checked, record_class_cost
     from breakeven.report.views.serving_record import serving_record_view, with_entry
-    from breakeven.serving.books_record import recorded_model
+    from breakeven.serving.books_record import entry_before, other_gpus, recorded_model
 
     with progress() as say:
         before = open_account(open_books(books), period=period, progress=say)
@@ -116,17 +116,18 @@ def record(
         say("computing")
         entry = checked(_entry(before, whom, asked, given), str(books))
         after = with_entry(before, entry)
-        view_of_dry_run = serving_record_view(before, after, entry, "dry_run")
+        former, others = entry_before(before, whom), other_gpus(before, entry.pool, entry.gpu)
+        view_of_dry_run = serving_record_view(before, after, entry, "dry_run", former, others)
     if dry_run:
         emit(view_of_dry_run, output)
         return
     outcome = "recorded" if record_class_cost(books, entry) else "known"
-    emit(serving_record_view(before, after, entry, outcome), output)
+    emit(serving_record_view(before, after, entry, outcome, former, others), output)
 
 
 def _entry(account: Account, whom: Recorded, asked: Asked, given: dict[str, Any]) -> ClassCostEntry:
     """What is to be recorded: a withdrawal, seconds as given, or the model's answer."""
-    from breakeven.serving.books_record import entry_of_seconds, entry_of_withdrawal
+    from breakeven.serving.books_record import entry_of_seconds, entry_of_withdrawal, must_hold
 
     now = datetime.now(UTC)
     measured = [given[name] for name in ("uncached", "cached", "cache_write", "output_seconds")]
@@ -136,6 +137,7 @@ def _entry(account: Account, whom: Recorded, asked: Asked, given: dict[str, Any]
             raise UsageError(
                 "--withdraw takes class costs back, and takes no others", remedy="leave the rest out"
             )
+        must_hold(account, whom)
         return entry_of_withdrawal(whom, now, given["note"])
     if has_seconds:
         uncached, cached, cache_write, output = measured

@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import NamedTuple
 
 from breakeven.errors import UsageError
@@ -15,6 +16,7 @@ from breakeven.serving.deployment import Deployment
 from breakeven.serving.layout import Layout
 from breakeven.serving.layouts import USUAL_MOST_GPUS, layouts
 from breakeven.serving.memory import USABLE_SHARE, WORKING_BYTES, refuse_misfit
+from breakeven.serving.nodes import ReplicaPool
 from breakeven.serving.steady_state import Steady, aggregated, decode_apart, prefill_apart
 from breakeven.serving.target import Derate
 from breakeven.serving.traffic import Traffic
@@ -32,6 +34,10 @@ class Choice:
     def gpu_seconds(self, derate: Derate) -> float:
         """Of one request in production."""
         return float(self.steady.gpu_seconds(derate)[0])
+
+    def replicas(self, derate: Derate) -> ReplicaPool:
+        """As what counts GPUs takes them."""
+        return ReplicaPool(self.layout.gpus, self.gpu_seconds(derate))
 
     def gpus(self, requests_per_second: float, derate: Derate) -> int:
         """GPUs of the whole replicas that a rate needs."""
@@ -103,6 +109,19 @@ def best_apart(deployment: Deployment, tried: Sequence[Layout], cases: Cases, we
     return None if prefill is None or decode is None else (prefill, decode)
 
 
+def every_pools(
+    deployment: Deployment, tried: Sequence[Layout], cases: Cases, mode: str | None
+) -> list[Pools]:
+    """All that keep the target: every layout that does both, and every pair of one for each."""
+    found: list[Pools] = []
+    if mode != "disaggregated":
+        found += [(one,) for one in _within(deployment, tried, cases, aggregated)]
+    if mode != "aggregated":
+        prefill = _within(deployment, tried, cases, prefill_apart)
+        found += product(prefill, _within(deployment, tried, cases, decode_apart))
+    return found
+
+
 def _best(
     deployment: Deployment,
     tried: Sequence[Layout],
@@ -110,9 +129,17 @@ def _best(
     steady: Callable[[Deployment, Layout, Cases], Steady],
     weigh: Weigh,
 ) -> Choice | None:
+    return min(_within(deployment, tried, cases, steady), key=weigh, default=None)
+
+
+def _within(
+    deployment: Deployment,
+    tried: Sequence[Layout],
+    cases: Cases,
+    steady: Callable[[Deployment, Layout, Cases], Steady],
+) -> list[Choice]:
     found = [Choice(layout, steady(deployment, layout, cases)) for layout in tried]
-    within = [choice for choice in found if bool(choice.steady.is_within[0])]
-    return min(within, key=weigh, default=None)
+    return [choice for choice in found if bool(choice.steady.is_within[0])]
 
 
 class _Near(NamedTuple):

@@ -9,10 +9,11 @@ from fractions import Fraction
 from math import ceil, isfinite
 
 from breakeven.account.account import Account
-from breakeven.errors import UsageError
+from breakeven.errors import InputError, UsageError
 from breakeven.ledger.class_costs import ClassCostEntry, GpuSeconds
 from breakeven.periods import next_month
 from breakeven.serving.estimate import Estimate
+from breakeven.serving.hardware import accelerator
 from breakeven.serving.served import Served
 
 _HOURS = 24
@@ -57,16 +58,26 @@ def recorded_model(
     found = [name for name in served if name[1] == model and provider in (None, name[0])]
     if not found:
         names = ", ".join("/".join(name) for name in served)
-        raise UsageError(f"no usage of {model!r} on own GPUs", remedy=f"use one of {names or 'none'}")
+        raise UsageError(
+            f"no usage of {model!r} on own GPUs",
+            remedy=f"use one of {names}"
+            if names
+            else f"import usage of {', '.join(own)}, or see breakeven.toml",
+        )
     if len(found) > 1:
         raise UsageError(
             f"several own providers serve {model!r}", remedy=f"name one: --provider {found[0][0]}"
         )
     pools = {row.pool for row in account.fleet}
+    if pool and not pools:
+        raise UsageError(
+            f"there is no pool {pool!r}, since these books record no capacity",
+            remedy="leave --pool out, or import capacity",
+        )
     if pool and pool not in pools:
         raise UsageError(
             f"capacity has no pool {pool!r}",
-            remedy=f"use one of {', '.join(sorted(pools)) or 'none'}, or leave it out",
+            remedy=f"use one of {', '.join(sorted(pools))}, or leave it out",
         )
     return Recorded(*found[0], pool, valid_from or _first_day(account))
 
@@ -76,6 +87,45 @@ def _first_day(account: Account) -> date:
         return next_month(max(account.closed.closings))
     usage = account.coverage.periods.get("usage", ())
     return min((period.first for period in usage), default=account.buckets.span.first)
+
+
+def entry_before(account: Account, whom: Recorded) -> ClassCostEntry | None:
+    """What holds for the model on the day from which a new entry will; None where nothing does."""
+    return account.class_costs.of(whom.provider, whom.model, whom.valid_from)
+
+
+def must_hold(account: Account, whom: Recorded) -> None:
+    """Raises `UsageError` where there is nothing to withdraw; withdrawing twice is known, and no failure."""
+    known = account.class_costs.from_day(whom.provider, whom.model, whom.valid_from)
+    if entry_before(account, whom) is not None or (known is not None and known.is_withdrawn):
+        return
+    later = sorted(
+        entry.valid_from
+        for entry in account.class_costs.entries
+        if (entry.provider, entry.model) == (whom.provider, whom.model) and not entry.is_withdrawn
+    )
+    raise UsageError(
+        f"no class cost of {whom.provider}/{whom.model} holds on {whom.valid_from}: nothing to withdraw",
+        remedy=f"withdraw it from the day it holds: --from {later[0]}" if later else "record one first",
+    )
+
+
+def other_gpus(account: Account, pool: str, gpu: str) -> tuple[str, ...]:
+    """What capacity says a pool (without a name: the whole fleet) has, where none of it is that GPU.
+
+    Nothing where one of them is, or nobody said. GPUs that ship go by their aliases too.
+    """
+    held = {row.gpu for row in account.fleet if row.gpu and (not pool or row.pool == pool)}
+    if not gpu or _known_gpu(gpu) in {_known_gpu(name) for name in held}:
+        return ()
+    return tuple(sorted(held))
+
+
+def _known_gpu(name: str) -> str:
+    try:
+        return accelerator(name).name
+    except InputError:
+        return name.strip().lower()
 
 
 def most_gpus(account: Account, pool: str) -> int | None:

@@ -1,18 +1,14 @@
 """API, rented, owned or on premises: what a month costs by volume, and from which volume which is cheapest.
 
-Volume v is requests per month. An API takes v x price. GPUs come in whole nodes: the fleet of an hour with
-m_h times the mean demand is
-
-    nodes(h) = ceil(v x GPU-seconds per request x m_h / (seconds per month x useful GPUs of a node)) + spare
-
-Rented on demand, every hour pays for its own nodes; reserved, owned and on premises, every hour pays for
-those of the busiest. Utilisation is what the volume implies, never an assumption. All costs are stairs or
-lines in v, so the volumes where the order of two changes are found exactly, stair by stair.
+Volume v is requests per month. An API takes v x price. GPUs come in whole nodes that hold whole replicas of
+each pool: see `nodes`. Rented on demand, every hour pays for its own nodes; reserved, owned and on premises,
+every hour pays for those of the busiest. Utilisation is what the volume implies, never an assumption. All
+costs are stairs or lines in v, so the volumes where the order of two changes are found exactly, stair by
+stair.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -21,80 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from breakeven.errors import InputError
+from breakeven.serving.nodes import HOURS_PER_MONTH, NodeFleet
 
 Floats = NDArray[np.float64]
 Way = Literal["api", "on_demand", "reserved", "owned", "on_premises"]
 WAYS: tuple[Way, ...] = ("api", "on_demand", "reserved", "owned", "on_premises")
-HOURS_PER_MONTH = 730.0
-"""8,760 hours a year over 12."""
-SECONDS_PER_MONTH = HOURS_PER_MONTH * 3_600
-HOURS_PER_DAY = 24
-MOST_NODES = 2_000
-"""Volumes beyond a fleet of so many nodes are not looked at."""
 _ROUNDING = 1e-9
 """What differs by less than this share is the same."""
-
-
-@dataclass(frozen=True)
-class NodeSize:
-    """How GPUs come: `gpus` are paid for together, of which replicas of the model can use `useful_gpus`.
-
-    >>> NodeSize.for_replica(replica_gpus=6, gpus_per_node=8), NodeSize.for_replica(16, 8)
-    (NodeSize(gpus=8, useful_gpus=6), NodeSize(gpus=16, useful_gpus=16))
-    """
-
-    gpus: int
-    useful_gpus: int
-
-    @classmethod
-    def for_replica(cls, replica_gpus: int, gpus_per_node: int) -> NodeSize:
-        """Whole nodes that hold whole replicas."""
-        if replica_gpus < 1 or gpus_per_node < 1:
-            raise InputError("a node or a replica without GPUs", remedy="write 1 or more")
-        if replica_gpus >= gpus_per_node:
-            return cls(math.ceil(replica_gpus / gpus_per_node) * gpus_per_node, replica_gpus)
-        return cls(gpus_per_node, gpus_per_node // replica_gpus * replica_gpus)
-
-
-@dataclass(frozen=True)
-class Demand:
-    """What is asked: GPU-seconds a request takes, and the hours of a day as 24 multiples of their mean."""
-
-    gpu_seconds_per_request: float
-    hourly: tuple[float, ...]
-    spare_nodes: int = 1
-
-    def __post_init__(self) -> None:
-        if not 0 < self.gpu_seconds_per_request < math.inf:
-            raise InputError("a request that takes no GPU time", remedy="give its work in GPU-seconds")
-        if len(self.hourly) != HOURS_PER_DAY or abs(sum(self.hourly) / HOURS_PER_DAY - 1) > 1e-6:
-            raise InputError("the hours of a day are not 24 multiples with mean 1", remedy="use daily_shape")
-        if min(self.hourly) < 0 or self.spare_nodes < 0:
-            raise InputError("demand or a spare below zero cannot be", remedy="write 0 or more")
-
-    @property
-    def peak(self) -> float:
-        """The busiest hour over the mean."""
-        return max(self.hourly)
-
-
-def daily_shape(peak_over_mean: float) -> tuple[float, ...]:
-    """24 hours whose busiest has so many times the mean: one wave a day, never below zero.
-
-    A cosine, which reaches zero at night with a peak of twice the mean: beyond that it is refused. DeepSeek's
-    published day has 1.23 in nodes (278 at the peak over 226.75 in the mean).
-
-    >>> shape = daily_shape(1.23)
-    >>> round(max(shape), 6), round(sum(shape) / 24, 6)
-    (1.23, 1.0)
-    """
-    if not 1 <= peak_over_mean <= 2:
-        raise InputError(
-            f"a peak of {peak_over_mean:g} times the mean does not fit one wave a day",
-            remedy="write 1 (flat) to 2, or give the hours in a traffic file",
-        )
-    swing = peak_over_mean - 1
-    return tuple(1 + swing * math.cos(2 * math.pi * hour / HOURS_PER_DAY) for hour in range(HOURS_PER_DAY))
 
 
 @dataclass(frozen=True)
@@ -104,14 +33,14 @@ class Api:
     price_per_request: float
     way: Way = "api"
 
-    def monthly_cost(self, volumes: Floats, demand: Demand, node: NodeSize) -> Floats:
+    def monthly_cost(self, volumes: Floats, fleet: NodeFleet) -> Floats:
         """Money per month at each volume."""
-        del demand, node
+        del fleet
         return volumes * self.price_per_request
 
-    def breakpoints(self, demand: Demand, node: NodeSize, most: float) -> Floats:
+    def breakpoints(self, fleet: NodeFleet, most: float) -> Floats:
         """Where the line bends: nowhere."""
-        del demand, node, most
+        del fleet, most
         return np.zeros(0)
 
 
@@ -126,19 +55,18 @@ class Rented:
     way: Literal["on_demand", "reserved"]
     staff_per_month: float = 0.0
 
-    def monthly_cost(self, volumes: Floats, demand: Demand, node: NodeSize) -> Floats:
+    def monthly_cost(self, volumes: Floats, fleet: NodeFleet) -> Floats:
         """Money per month at each volume."""
         if self.way == "reserved":
-            hours = nodes_at(volumes, demand, node, demand.peak) * HOURS_PER_MONTH
+            nodes = fleet.nodes_at(volumes, fleet.peak)
         else:
-            each = HOURS_PER_MONTH / HOURS_PER_DAY
-            hours = sum((nodes_at(volumes, demand, node, hour) for hour in demand.hourly), np.zeros(1)) * each
-        return hours * node.gpus * self.price_per_gpu_hour + self.staff_per_month
+            nodes = fleet.mean_nodes_at(volumes)
+        hours = nodes * fleet.gpus_per_node * HOURS_PER_MONTH
+        return hours * self.price_per_gpu_hour + self.staff_per_month
 
-    def breakpoints(self, demand: Demand, node: NodeSize, most: float) -> Floats:
+    def breakpoints(self, fleet: NodeFleet, most: float) -> Floats:
         """Volumes above which one more node is needed in some hour."""
-        hours = (demand.peak,) if self.way == "reserved" else demand.hourly
-        return np.concatenate([stairs(demand, node, hour, most) for hour in sorted(set(hours)) if hour > 0])
+        return fleet.stairs(fleet.peak, most) if self.way == "reserved" else fleet.every_stair(most)
 
 
 @dataclass(frozen=True)
@@ -153,14 +81,14 @@ class Owned:
     fixed_per_month: float
     way: Literal["owned", "on_premises"]
 
-    def monthly_cost(self, volumes: Floats, demand: Demand, node: NodeSize) -> Floats:
+    def monthly_cost(self, volumes: Floats, fleet: NodeFleet) -> Floats:
         """Money per month at each volume."""
-        gpus = nodes_at(volumes, demand, node, demand.peak) * node.gpus
+        gpus = fleet.nodes_at(volumes, fleet.peak) * fleet.gpus_per_node
         return gpus * self.monthly_per_gpu + self.fixed_per_month
 
-    def breakpoints(self, demand: Demand, node: NodeSize, most: float) -> Floats:
+    def breakpoints(self, fleet: NodeFleet, most: float) -> Floats:
         """Volumes above which one more node is bought."""
-        return stairs(demand, node, demand.peak, most)
+        return fleet.stairs(fleet.peak, most)
 
 
 Option = Api | Rented | Owned
@@ -230,29 +158,6 @@ def power_per_gpu(all_in_watts: float, pue: float, price_per_kwh: float) -> floa
     return all_in_watts / 1_000 * pue * HOURS_PER_MONTH * price_per_kwh
 
 
-def nodes_at(volumes: Floats, demand: Demand, node: NodeSize, hour: float) -> Floats:
-    """Whole nodes for an hour of so many times the mean, spare ones included; none for no requests at all."""
-    needed = np.ceil(volumes * demand.gpu_seconds_per_request * hour / _capacity(node) - 1e-9)
-    return np.asarray(np.where(volumes > 0, np.maximum(needed, 1) + demand.spare_nodes, 0.0), np.float64)
-
-
-def stairs(demand: Demand, node: NodeSize, hour: float, most: float) -> Floats:
-    """Volumes up to `most` at which the nodes of an hour are full."""
-    step = _capacity(node) / (demand.gpu_seconds_per_request * hour)
-    return np.asarray(np.arange(1, math.floor(most / step) + 1) * step, np.float64)
-
-
-def fleet_gpus(volume: float, demand: Demand, node: NodeSize) -> int:
-    """GPUs for the busiest hour, spare nodes included."""
-    return round(float(nodes_at(np.array([volume]), demand, node, demand.peak)[0])) * node.gpus
-
-
-def utilisation(volume: float, demand: Demand, node: NodeSize) -> float:
-    """The share of a fleet's GPU-hours, sized for the busiest hour with its spare, that serve."""
-    gpus = fleet_gpus(volume, demand, node)
-    return volume * demand.gpu_seconds_per_request / SECONDS_PER_MONTH / gpus if gpus else 0.0
-
-
 @dataclass(frozen=True)
 class MonthlyCost:
     """One way at one volume: `fixed` is the smallest fleet, `variable` the rest; they sum to `cost`."""
@@ -263,9 +168,9 @@ class MonthlyCost:
     variable: float
 
 
-def at_volume(option: Option, volume: float, demand: Demand, node: NodeSize) -> MonthlyCost:
+def at_volume(option: Option, volume: float, fleet: NodeFleet) -> MonthlyCost:
     """What a month costs at a volume, in its two parts."""
-    least, cost = option.monthly_cost(np.array([1e-9, volume]), demand, node).tolist()
+    least, cost = option.monthly_cost(np.array([1e-9, volume]), fleet).tolist()
     fixed = 0.0 if option.way == "api" else least
     return MonthlyCost(option.way, cost, fixed, cost - fixed)
 
@@ -284,35 +189,31 @@ class BreakEven:
     for_good_volume: float | None
 
 
-def largest_volume(demand: Demand, node: NodeSize, most_nodes: int = MOST_NODES) -> float:
-    """Requests per month that a fleet of so many nodes serves."""
-    return most_nodes * _capacity(node) / (demand.gpu_seconds_per_request * demand.peak)
-
-
-def break_even(one: Option, other: Option, demand: Demand, node: NodeSize) -> BreakEven:
+def break_even(one: Option, other: Option, fleet: NodeFleet) -> BreakEven:
     """Where the order of two ways changes.
 
-    >>> node, demand = NodeSize(8, 8), Demand(1.0, daily_shape(1.0), spare_nodes=0)
+    >>> from breakeven.serving.nodes import ReplicaPool, daily_shape
+    >>> fleet = NodeFleet((ReplicaPool(8, 1.0),), 8, daily_shape(1.0), spare_nodes=0)
     >>> rented = Rented(3.0, "reserved")
-    >>> break_even(Api(0.01), rented, demand, node).from_volume
+    >>> break_even(Api(0.01), rented, fleet).from_volume
     1752000.0
     """
-    most = largest_volume(demand, node)
+    most = fleet.largest_volume
     edges = np.unique(
-        np.concatenate([[0.0, most], *(each.breakpoints(demand, node, most) for each in (one, other))])
+        np.concatenate([[0.0, most], *(each.breakpoints(fleet, most) for each in (one, other))])
     )
     # Stairs of two ways may meet but for rounding.
     edges = edges[np.diff(edges, prepend=-1.0) > _ROUNDING * edges]
     # Costs are lines between edges, closed at the upper end: two points inside give the line of each piece.
     lower, upper = edges[:-1], edges[1:]
     near, far = lower + (upper - lower) * 0.25, lower + (upper - lower) * 0.75
-    gap_near, gap_far = (_gap(one, other, at, demand, node) for at in (near, far))
+    gap_near, gap_far = (_gap(one, other, at, fleet) for at in (near, far))
     slope = (gap_far - gap_near) / (far - near)
     start, end = gap_near - slope * (near - lower), gap_far + slope * (upper - far)
     noise = _ROUNDING * np.maximum(np.abs(gap_near), np.abs(gap_far))
     start, end = np.where(np.abs(start) <= noise, 0.0, start), np.where(np.abs(end) <= noise, 0.0, end)
     if start[0] > 0:
-        return break_even(other, one, demand, node)
+        return break_even(other, one, fleet)
     # Positive gap: `other` is cheaper. It begins inside a piece, or with it; ends likewise.
     crossing = lower - start / np.where(slope == 0, 1, slope)
     begins = np.where(start > 0, lower, np.where(end > 0, crossing, np.nan))
@@ -329,18 +230,23 @@ def break_even(one: Option, other: Option, demand: Demand, node: NodeSize) -> Br
     return BreakEven(one.way, other.way, float(begins[found[0]]), stays)
 
 
-def _gap(one: Option, other: Option, volumes: Floats, demand: Demand, node: NodeSize) -> Floats:
+def _gap(one: Option, other: Option, volumes: Floats, fleet: NodeFleet) -> Floats:
     """Cost of one less that of the other; what differs by rounding alone is equal."""
-    first, second = (each.monthly_cost(volumes, demand, node) for each in (one, other))
+    first, second = (each.monthly_cost(volumes, fleet) for each in (one, other))
     gap = first - second
     return np.asarray(np.where(np.abs(gap) <= _ROUNDING * np.maximum(first, second), 0.0, gap), np.float64)
 
 
-def cheapest(options: Sequence[Option], volume: float, demand: Demand, node: NodeSize) -> Way:
+def cheapest(options: Sequence[Option], volume: float, fleet: NodeFleet) -> Way:
     """The way that costs least at a volume; of equals the first."""
-    return min((at_volume(option, volume, demand, node) for option in options), key=lambda one: one.cost).way
+    return min((at_volume(option, volume, fleet) for option in options), key=lambda one: one.cost).way
 
 
-def _capacity(node: NodeSize) -> float:
-    """GPU-seconds a node does in a month."""
-    return node.useful_gpus * SECONDS_PER_MONTH
+def least_cost(options: Sequence[Option], volume: float, fleet: NodeFleet) -> float:
+    """A month of own GPUs by the cheapest way of having them; of equals in it, the cheaper in all ways.
+
+    GPU-hours alone count where no way of having them has a price.
+    """
+    ways = [option for option in options if not isinstance(option, Api)] or [Rented(1.0, "reserved")]
+    costs = [at_volume(option, volume, fleet).cost for option in ways]
+    return min(costs) + _ROUNDING * sum(costs)

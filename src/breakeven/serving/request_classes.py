@@ -53,7 +53,7 @@ class Kinds:
     @property
     def traffic(self) -> Traffic:
         """The mean request over all classes, at the month's rate."""
-        from breakeven.serving.buy_or_rent import SECONDS_PER_MONTH
+        from breakeven.serving.nodes import SECONDS_PER_MONTH
 
         given = sum(kind.share * kind.input_tokens for kind in self.kinds)
         cached = sum(kind.share * kind.input_tokens * kind.cached_share for kind in self.kinds)

@@ -15,6 +15,7 @@ from breakeven.serving.best_layout import (
     Pools,
     best_aggregated,
     best_apart,
+    every_pools,
     refuse_target,
     tried_layouts,
 )
@@ -25,6 +26,7 @@ from breakeven.serving.deployment import Deployment
 from breakeven.serving.estimate import Estimate
 from breakeven.serving.hardware import Accelerator
 from breakeven.serving.layout import Layout
+from breakeven.serving.nodes import ReplicaPool
 from breakeven.serving.served import BOUNDS, Bound, Mode, Pool, Served, Work
 from breakeven.serving.speculation import NONE, Speculation
 from breakeven.serving.steady_state import LIMITS, prompts_of_a_pass, tpot_curve
@@ -56,11 +58,13 @@ def serve(
     derate: Derate | None = None,
     speculation: Speculation = NONE,
     constants: Constants | None = None,
+    monthly_cost: Callable[[tuple[ReplicaPool, ...]], float] | None = None,
 ) -> Served:
     """The cheapest way to serve `traffic` that keeps `target`: layout, batch, speed, GPUs and work per token.
 
     Without a `layout` all usual ones are tried; without a `mode` both prefill on the same GPUs and apart.
-    Where the traffic has a rate, the fewest GPUs in whole replicas win, else the least GPU time per request.
+    Where the traffic has a rate, the fewest GPUs in whole replicas win, else the least GPU time per request;
+    with a `monthly_cost` of replicas in pools, what costs least by it, of equals what works least.
     Raises `UsageError` for a model that does not fit, and for a target that no layout keeps, naming the
     nearest.
 
@@ -90,16 +94,21 @@ def serve(
         # Of layouts that need equally many GPUs, the one that works least.
         return choice.gpus(traffic.requests_per_second, derate) + 1e-6 * seconds
 
-    found: list[Pools] = []
-    if mode != "disaggregated" and (one := best_aggregated(deployment, tried, cases, weigh)) is not None:
-        found.append((one,))
-    if mode != "aggregated" and (two := best_apart(deployment, tried, cases, weigh)) is not None:
-        found.append(two)
+    def weigh_pools(pools: Pools) -> tuple[float, float]:
+        if monthly_cost is None:
+            return sum(map(weigh, pools)), 0.0
+        replicas = tuple(choice.replicas(derate) for choice in pools)
+        return monthly_cost(replicas), sum(pool.gpu_seconds_per_request for pool in replicas)
+
+    if monthly_cost is not None:
+        found = every_pools(deployment, tried, cases, mode)
+    else:
+        one = None if mode == "disaggregated" else best_aggregated(deployment, tried, cases, weigh)
+        two = None if mode == "aggregated" else best_apart(deployment, tried, cases, weigh)
+        found = [*([(one,)] if one else []), *([two] if two else [])]
     if not found:
         raise refuse_target(deployment, tried, cases, mode)
-    return _served(
-        deployment, traffic, target, derate, cases, min(found, key=lambda pools: sum(map(weigh, pools)))
-    )
+    return _served(deployment, traffic, target, derate, cases, min(found, key=weigh_pools))
 
 
 def deployment_of(

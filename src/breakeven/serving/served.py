@@ -10,6 +10,7 @@ from typing import Literal
 from breakeven.serving.class_work import ClassWork
 from breakeven.serving.constants import Novelty
 from breakeven.serving.estimate import Estimate
+from breakeven.serving.nodes import ReplicaPool
 from breakeven.serving.steady_state import Limit
 from breakeven.serving.target import Derate, Target
 from breakeven.serving.traffic import Traffic
@@ -42,6 +43,11 @@ class Pool:
     """What keeps its batch from growing."""
     replicas: int | None
     """Whole replicas for the traffic's rate; None where the traffic has no rate."""
+
+    @property
+    def replica_pool(self) -> ReplicaPool:
+        """As what counts GPUs takes it."""
+        return ReplicaPool(self.gpus_per_replica, self.gpu_seconds_per_request)
 
     @property
     def gpus(self) -> int | None:

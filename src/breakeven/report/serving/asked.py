@@ -12,12 +12,15 @@ from breakeven.report.view_model import Envelope
 from breakeven.report.view_model import Warning as Said
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from breakeven.report.serving.gpu_hour_price import GpuHourPrice
     from breakeven.serving.architecture import Architecture
     from breakeven.serving.constants import Constants
     from breakeven.serving.deployment import Deployment
     from breakeven.serving.hardware import Accelerator
     from breakeven.serving.layout import Layout
+    from breakeven.serving.nodes import ReplicaPool
     from breakeven.serving.served import Served
     from breakeven.serving.speculation import Speculation
     from breakeven.serving.target import Derate, Target
@@ -122,12 +125,27 @@ class Asked:
         self, model: str | None = None, gpu: str | None = None, traffic: Traffic | None = None
     ) -> Served:
         """The answer for the one model and GPU, or for those named; computed once."""
+        key = (model or self.models[0], gpu or self.gpus[0], traffic)
+        if key not in self._found:
+            self._found[key] = self._serve(model, gpu, traffic)
+        return self._found[key]
+
+    def served_at_least(
+        self, monthly_cost: Callable[[tuple[ReplicaPool, ...]], float], traffic: Traffic
+    ) -> Served:
+        """The answer for the one model and GPU whose replicas cost least a month."""
+        return self._serve(None, None, traffic, monthly_cost)
+
+    def _serve(
+        self,
+        model: str | None,
+        gpu: str | None,
+        traffic: Traffic | None,
+        monthly_cost: Callable[[tuple[ReplicaPool, ...]], float] | None = None,
+    ) -> Served:
         from breakeven.serving.serve import serve
 
-        key = (model or self.models[0], gpu or self.gpus[0], traffic)
-        if key in self._found:
-            return self._found[key]
-        found = serve(
+        return serve(
             self.architecture(model),
             self.accelerator(gpu),
             traffic or self.traffic(),
@@ -141,9 +159,8 @@ class Asked:
             derate=self.derate(),
             speculation=self.speculation(),
             constants=self.constants(),
+            monthly_cost=monthly_cost,
         )
-        self._found[key] = found
-        return found
 
     def deployment(
         self, model: str | None = None, gpu: str | None = None, kv_precision: str | None = None

@@ -21,17 +21,15 @@ from breakeven.report.views.serving_figures import significant
 from breakeven.report.views.serving_gpus import COMMITMENT_WORDS
 from breakeven.serving.breakeven_price import Tokens
 from breakeven.serving.buy_or_rent import (
-    SECONDS_PER_MONTH,
     Api,
-    Demand,
-    NodeSize,
     Option,
     Rented,
     Way,
-    daily_shape,
+    least_cost,
 )
 from breakeven.serving.hardware import Accelerator
-from breakeven.serving.served import Served
+from breakeven.serving.nodes import SECONDS_PER_MONTH, NodeFleet, ReplicaPool, daily_shape
+from breakeven.serving.served import Served, Work
 from breakeven.serving.traffic import Traffic
 
 _CLOSE = 1e-9
@@ -63,40 +61,35 @@ def buy_or_rent_answer(
             "how many requests a month?", remedy="give --requests, or a traffic with a rate: 4000/1000@50rps"
         )
     accelerator = asked.accelerator()
-    served = asked.served(traffic=traffic.at_rate(volume / SECONDS_PER_MONTH))
-    demands = _demands(served, traffic, peak, spare_nodes)
-    node = _node(served, accelerator, gpus_per_node)
     options, prices, left_out = _ways(replace(asked, currency=currency), accelerator, traffic, sold, owning)
+    hours = traffic.hourly if traffic.hourly and peak is None else daily_shape(peak or PUBLISHED_PEAK)
+    in_node = gpus_per_node or accelerator.link_domain_gpus
+
+    def fleet(pools: tuple[ReplicaPool, ...]) -> NodeFleet:
+        return NodeFleet(pools, in_node, hours, spare_nodes)
+
+    def monthly_cost(pools: tuple[ReplicaPool, ...]) -> float:
+        return least_cost(options, volume, fleet(pools))
+
+    served = asked.served_at_least(monthly_cost, traffic.at_rate(volume / SECONDS_PER_MONTH))
+    work, middle = served.gpu_seconds_per_request, fleet(tuple(pool.replica_pool for pool in served.pools))
+    low, high = (middle.with_work(bound / work.value) for bound in (work.low, work.high))
     compared = Compared(
         served.model,
         served.gpu,
         currency,
         options,
-        demands,
-        node,
+        (middle, low, high),
+        served.layout,
         volume,
         traffic.input_tokens + traffic.output_tokens,
         [
-            *_assumptions(prices, sold, demands[0], node, peak),
+            *_assumptions(prices, sold, middle, served, volume, peak),
             *owning.assumptions(accelerator, currency),
         ],
         left_out,
     )
     return buy_or_rent_view(compared, envelope_of_today(currency, serving_warnings(served)))
-
-
-def _demands(
-    served: Served, traffic: Traffic, peak: float | None, spare_nodes: int
-) -> tuple[Demand, Demand, Demand]:
-    """At the middle, the low and the high bound of the work."""
-    hours = traffic.hourly if traffic.hourly and peak is None else daily_shape(peak or PUBLISHED_PEAK)
-    work = served.gpu_seconds_per_request
-    middle, low, high = (Demand(seconds, hours, spare_nodes) for seconds in (work.value, work.low, work.high))
-    return middle, low, high
-
-
-def _node(served: Served, accelerator: Accelerator, gpus_per_node: int | None) -> NodeSize:
-    return NodeSize.for_replica(served.gpus_per_replica, gpus_per_node or accelerator.link_domain_gpus)
 
 
 def _ways(
@@ -137,7 +130,12 @@ def _ways(
 
 
 def _assumptions(
-    prices: list[GpuHourPrice], sold: SoldAt | None, demand: Demand, node: NodeSize, peak: float | None
+    prices: list[GpuHourPrice],
+    sold: SoldAt | None,
+    fleet: NodeFleet,
+    served: Served,
+    volume: float,
+    peak: float | None,
 ) -> list[Assumption]:
     rows: list[Assumption] = []
     for price in prices:
@@ -157,29 +155,56 @@ def _assumptions(
         rows.append(Assumption(what, sold.output, f"{sold.currency}/Mtok", where))
     if peak is not None:
         shape = GIVEN
-    elif abs(demand.peak - PUBLISHED_PEAK) < _CLOSE:
+    elif abs(fleet.peak - PUBLISHED_PEAK) < _CLOSE:
         shape = PEAK_SOURCE
     else:
         shape = Label("the traffic's hours", "流量自带的小时分布")
     figures: list[tuple[Label, Value, str, Label]] = [
         (
             Label("Busiest hour over the mean", "最忙小时相对均值"),
-            significant(demand.peak),
+            significant(fleet.peak),
             "multiple",
             shape,
         ),
-        (Label("Spare nodes", "备用节点"), demand.spare_nodes, "count", ASSUMED),
+        (Label("Spare nodes", "备用节点"), fleet.spare_nodes, "count", ASSUMED),
         (
             Label("GPUs of a node", "每节点卡数"),
-            node.gpus,
+            fleet.gpus_per_node,
             "count",
-            Label("whole replicas in whole nodes", "整节点内取整副本"),
+            Label("paid for together", "按整节点付费"),
+        ),
+        *_replicas(served),
+        (
+            Label("GPUs that replicas use at the peak", "高峰时副本使用的卡数"),
+            fleet.useful_gpus(volume),
+            "count",
+            Label("whole replicas of each pool", "各池按整副本"),
         ),
         (
             Label("GPU-seconds of a request", "每次请求 GPU 秒"),
-            significant(demand.gpu_seconds_per_request),
+            significant(fleet.gpu_seconds_per_request),
             "count",
             Label("modelled", "模型推算"),
         ),
     ]
     return rows + [Assumption(*figure) for figure in figures]
+
+
+def _replicas(served: Served) -> list[tuple[Label, Value, str, Label]]:
+    """GPUs of a replica of each pool, with its layout."""
+    return [
+        (
+            _REPLICA_WORDS[pool.work],
+            pool.gpus_per_replica,
+            "count",
+            Label(f"{pool.layout}, the cheapest at this volume", f"{pool.layout}，此请求量下最省"),
+        )
+        for pool in served.pools
+    ]
+
+
+_REPLICA_WORDS: dict[Work, Label] = {
+    "all": Label("GPUs of a replica", "每副本卡数"),
+    "prefill": Label("GPUs of a prefill replica", "每个预填充副本卡数"),
+    "decode": Label("GPUs of a decode replica", "每个解码副本卡数"),
+}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -29,9 +30,10 @@ DIMENSIONS: dict[str, tuple[tuple[str, ...], Label]] = {
     "cohort": (("cohort",), Label("Cohort", "同期群")),
     "provider": (("provider",), Label("Provider", "供应商")),
 }
+_UTILISATION = "fleet_utilisation"
 _NONE = "(none)"
 UNKNOWN = "(unknown)"
-_WORDS = {
+COST_WORDS = {
     _NONE: Label("none", "未填"),
     IDLE: Label("idle fleet", "空闲算力"),
     BILLED: Label("billed, not logged", "有账单无记录"),
@@ -63,7 +65,7 @@ def cost_view(
         title = Label("Cost to serve, of a part", "部分用量的服务成本")
         return View("cost", title, envelope(account, needs=("usage",)), tuple(breakdown))
     tables = [
-        month_table(account, USE_LINES, "use"),
+        use_table(account),
         *breakdown,
     ]
     tables.append(class_table(account))
@@ -78,6 +80,21 @@ def cost_view(
         ("usage", "activity", "capacity") if account.books.settings.own_providers else ("usage", "activity")
     )
     return View("cost", Label("Cost to serve", "服务成本"), envelope(account, needs=needs), tuple(tables))
+
+
+def use_table(account: Account) -> Table:
+    """Use and its cost by month; with class costs the share of the fleet that tokens kept busy, as it is now.
+
+    A share of two months' entries would be none, so it is that of the month's own rows, as the pools show it.
+    """
+    if not account.class_costs:
+        return month_table(account, USE_LINES, "use")
+    table = month_table(account, (*USE_LINES, _UTILISATION), "use")
+    live: dict[str, Value] = {
+        period.label: shown(account.live_value(_UTILISATION, bucket), "ratio")
+        for bucket, period in enumerate(account.buckets.periods)
+    }
+    return replace(table, rows=(*table.rows[:-1], {**table.rows[-1], **live}))
 
 
 def cost_table(account: Account, name: str, filters: Mapping[str, tuple[str, ...]]) -> Table:
@@ -105,7 +122,7 @@ def cost_table(account: Account, name: str, filters: Mapping[str, tuple[str, ...
         f"cost_by_{name}",
         Label(f"Cost by {title.en.lower()}", f"按{title.zh}的成本"),
         (
-            Column(name, title, words=_WORDS | {"(total)": Label("Total", "合计")}),
+            Column(name, title, words=COST_WORDS | {"(total)": Label("Total", "合计")}),
             Column("requests", Label("Requests", "请求数"), "requests"),
             Column("tokens", Label("Tokens", "词元"), "tokens"),
             Column("bought", Label("Bought by API", "外购"), currency),
@@ -240,9 +257,9 @@ _PART_OF_A_MONTH = Label(
 
 def _how_the_fleet_is_split(account: Account) -> Label:
     """By weights, by class costs, or each in its months; parts of a month have a price of their own."""
-    said = _by_weights_or_class_costs(account)
+    said, span = _by_weights_or_class_costs(account), account.coverage.span()
     in_part = any(
-        period != Period.month(period.first) and split.basis == "class_costs"
+        split.basis == "class_costs" and span and Period.month(period.first).overlap(span) != period
         for period, split in zip(account.buckets.periods, account.fleet_splits, strict=True)
     )
     return Label(said.en + _PART_OF_A_MONTH.en, said.zh + _PART_OF_A_MONTH.zh) if in_part else said

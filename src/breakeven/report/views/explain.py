@@ -166,7 +166,8 @@ def _plain(value: object, zone: str) -> Value:
     if value is None or (isinstance(value, int | str) and not isinstance(value, bool)):
         return value
     if isinstance(value, Decimal):
-        return value.normalize() if value == value.to_integral() else value
+        # Every digit that was recorded: a price of 2.905 is not 2.9.
+        return value.normalize() if value == value.to_integral() else f"{value.normalize():f}"
     if isinstance(value, datetime):
         return value.replace(tzinfo=UTC).astimezone(time_zone(zone)).isoformat(timespec="seconds")
     return value.isoformat() if isinstance(value, date) else str(value).lower()

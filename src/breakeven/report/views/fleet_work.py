@@ -127,8 +127,48 @@ def _shown(value: Fraction | None, unit: str) -> Value:
 def fleet_warnings(account: Account) -> list[Warning]:
     """What a reader must know of how the fleet's cost was split: where it does not fit, what was assumed."""
     if not account.class_costs:
+        return _no_own_providers(account)
+    return [
+        *_no_own_providers(account),
+        *_over(account),
+        *_without_class_costs(account),
+        *_by_proportion(account),
+    ]
+
+
+def _no_own_providers(account: Account) -> list[Warning]:
+    """A fleet that no usage can be served by: all of it looks idle, and its models look bought."""
+    if account.books.settings.own_providers:
         return []
-    return [*_over(account), *_without_class_costs(account), *_by_proportion(account)]
+    paid = [
+        period.label
+        for period, split in zip(account.buckets.periods, account.fleet_splits, strict=True)
+        if isinstance(split.cost, Fraction) and split.cost
+    ]
+    unpriced = sorted(
+        {
+            str(cost.key[0])
+            for cost in account.usage.by("provider")
+            if cost.unpriced_buy_tokens and cost.key[0]
+        }
+    )
+    if not paid:
+        return []
+    said = ", ".join(paid)
+    names = ", ".join(f'"{name}"' for name in unpriced)
+    en = f"[serving] own_providers = [{names}]" if names else "[serving] own_providers"
+    return [
+        Warning(
+            "no_own_providers",
+            Label(
+                f"own GPUs cost money in {said}, but the settings name no own providers: no usage counts as "
+                "served by them, so all of that cost is idle, and their tokens ask for a buy price. Add to "
+                f"breakeven.toml the names that usage has for own models: {en}",
+                f"{said} 有自有算力成本，但设置中没有自有供应商：没有用量被视为由其提供服务，因此其成本全部为"
+                f"空闲，而其词元被要求采购价。请在 breakeven.toml 中写入自有模型在用量中的供应商名：{en}",
+            ),
+        )
+    ]
 
 
 def _over(account: Account) -> list[Warning]:
@@ -139,15 +179,17 @@ def _over(account: Account) -> list[Warning]:
                 continue
             busy, held = (f"{whole(hours):,.1f}" for hours in (pool.busy.value, pool.gpu_hours))
             derate = f"{whole(pool.implied_derate):.2f}"
-            where = f"{period.label}/{pool.pool}" if pool.pool else period.label
+            month = period.label
+            named = _WORDS[WHOLE_FLEET if len(split.pools) == 1 else OTHER_POOLS]
+            where = Label(f"pool {pool.pool}", f"资源池 {pool.pool}") if pool.pool else named
             found.append(
                 Warning(
                     "class_costs_over_bill",
                     Label(
-                        f"class costs say {busy} GPU-hours of work in {where}, the bill {held}: all of it is "
-                        f"spread and none is idle; it would fit at {derate} of benchmark speed",
-                        f"{where} 的分类成本合计 {busy} 卡时，账单只有 {held} 卡时：全部成本按工作量分摊，"
-                        f"没有空闲；达到基准速度的 {derate} 时才相符",
+                        f"class costs say {busy} GPU-hours of work in {month} ({where.en}), the bill {held}: "
+                        f"all of it is spread and none is idle; it would fit at {derate} of benchmark speed",
+                        f"{month}（{where.zh}）的分类成本合计 {busy} 卡时，账单只有 {held} 卡时："
+                        f"全部成本按工作量分摊，没有空闲；达到基准速度的 {derate} 时才相符",
                     ),
                 )
             )

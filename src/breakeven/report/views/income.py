@@ -57,7 +57,7 @@ def income_table(account: Account, lines: tuple[str, ...] = INCOME_LINES) -> Tab
         TITLE,
         tuple(columns),
         tuple(rows),
-        note=reasons,
+        note=_joined(reasons, _booked_later(account, lines)),
         emphasis=frozenset(i for i, line in enumerate(lines) if line in TOTAL_LINES),
         row_units=tuple(unit(line, account.currency) for line in lines),
     )
@@ -77,6 +77,26 @@ def _why_missing(account: Account, lines: tuple[str, ...]) -> Label | None:
     return Label(
         "Some values are missing: " + "; ".join(reasons), "部分数值缺失：" + "；".join(reasons.values())
     )
+
+
+def _booked_later(account: Account, lines: tuple[str, ...]) -> Label | None:
+    """Cells that hold what a month closed before them has no value of."""
+    en: list[str] = []
+    zh: list[str] = []
+    for (measure, bucket), (booked_in, amount) in account.stated.arrivals.items():
+        if measure in lines:
+            month, later = (account.buckets.periods[each].label for each in (bucket, booked_in))
+            words, money = label(measure), f"{amount:,} {account.currency}"
+            en.append(
+                f"{words.en}: {later} holds {money} of {month}, which was closed without it (adjusting entry)"
+            )
+            zh.append(f"{words.zh}：{later} 含 {month} 的 {money}，该月结账时没有此数（调整分录）")
+    return Label("; ".join(en), "；".join(zh)) if en else None
+
+
+def _joined(*notes: Label | None) -> Label | None:
+    given = [note for note in notes if note is not None]
+    return Label(". ".join(n.en for n in given), "。".join(n.zh for n in given)) if given else None
 
 
 def _measures(line: str) -> tuple[str, ...]:

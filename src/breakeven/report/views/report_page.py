@@ -17,7 +17,14 @@ from breakeven.report.page import Block, Fact, Page, Section, Tile
 from breakeven.report.view_model import Column, Label, Table, Value
 from breakeven.report.views.cash import CASH_LINES
 from breakeven.report.views.check import check_view
-from breakeven.report.views.cost import CLASS_LABELS, USE_LINES, class_table, cost_table, users_table
+from breakeven.report.views.cost import (
+    CLASS_LABELS,
+    COST_WORDS,
+    class_table,
+    cost_table,
+    use_table,
+    users_table,
+)
 from breakeven.report.views.growth import (
     GROWTH_LINES,
     UNATTRIBUTED,
@@ -302,7 +309,9 @@ def _use_section(account: Account) -> Section | None:
                 Label("Serving cost by model", "各模型的推理成本"),
                 account.currency,
                 tuple(
-                    verbatim("/".join(str(part) for part in line.key if part is not None)) for line in models
+                    COST_WORDS.get(str(line.key[0]))
+                    or verbatim("/".join(str(part) for part in line.key if part is not None))
+                    for line in models
                 ),
                 (
                     Series("bought", Label("Bought by API", "外购"), tuple(line.bought for line in models)),
@@ -335,7 +344,7 @@ def _use_section(account: Account) -> Section | None:
         cost_table(account, "product", {}),
         cost_table(account, "tier", {}),
         class_table(account),
-        month_table(account, USE_LINES, "use"),
+        use_table(account),
     ]
     users = users_table(account)
     if users is not None:

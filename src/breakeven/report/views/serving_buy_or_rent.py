@@ -10,17 +10,14 @@ from breakeven.report.views.serving_assumptions import Assumption, assumptions_t
 from breakeven.report.views.serving_figures import interval_columns, significant
 from breakeven.serving.buy_or_rent import (
     BreakEven,
-    Demand,
-    NodeSize,
     Option,
     Way,
     at_volume,
     break_even,
     cheapest,
-    fleet_gpus,
-    utilisation,
 )
 from breakeven.serving.class_work import TOKENS_PER_MTOK
+from breakeven.serving.nodes import NodeFleet
 
 WAY_WORDS: dict[str, Label] = {
     "api": Label("API", "调用 API"),
@@ -35,14 +32,14 @@ _ALWAYS_ORDER = "never"
 
 @dataclass(frozen=True)
 class Compared:
-    """What the view shows. `demands` are at the middle, the low and the high bound of the work."""
+    """What the view shows. `fleets` are at the middle, the low and the high bound of the work."""
 
     model: str
     gpu: str
     currency: str
     options: Sequence[Option]
-    demands: tuple[Demand, Demand, Demand]
-    node: NodeSize
+    fleets: tuple[NodeFleet, NodeFleet, NodeFleet]
+    layout: str
     volume: float
     tokens_per_request: float
     assumptions: Sequence[Assumption]
@@ -58,27 +55,27 @@ def buy_or_rent_view(found: Compared, envelope: Envelope) -> View:
     if found.left_out:
         tables.append(_left_out(found))
     tables.append(assumptions_table(found.assumptions))
-    winners = [cheapest(found.options, found.volume, demand, found.node) for demand in found.demands]
+    winners = [cheapest(found.options, found.volume, fleet) for fleet in found.fleets]
     facts: dict[str, Value] = {
         "requests_per_month": significant(found.volume),
         "cheapest": winners[0],
         "cheapest_if_work_is_cheap": winners[1],
         "cheapest_if_work_is_dear": winners[2],
-        "gpus": fleet_gpus(found.volume, found.demands[0], found.node),
-        "utilisation": significant(utilisation(found.volume, found.demands[0], found.node)),
+        "gpus": found.fleets[0].gpus(found.volume),
+        "useful_gpus": found.fleets[0].useful_gpus(found.volume),
+        "layout": found.layout,
+        "utilisation": significant(found.fleets[0].utilisation(found.volume)),
     }
     return View("serving_buy_or_rent", title, envelope, tuple(tables), facts=facts)
 
 
 def _month(found: Compared) -> Table:
-    middle, low, high = found.demands
-    best = cheapest(found.options, found.volume, middle, found.node)
+    middle, low, high = found.fleets
+    best = cheapest(found.options, found.volume, middle)
     mtok = found.volume * found.tokens_per_request / TOKENS_PER_MTOK
     rows: list[dict[str, Value]] = []
     for option in found.options:
-        cost, cheap, dear = (
-            at_volume(option, found.volume, demand, found.node) for demand in (middle, low, high)
-        )
+        cost, cheap, dear = (at_volume(option, found.volume, fleet) for fleet in (middle, low, high))
         rows.append(
             {
                 "way": option.way,
@@ -90,9 +87,10 @@ def _month(found: Compared) -> Table:
                 "per_mtok": significant(cost.cost / mtok),
             }
         )
-    used = utilisation(found.volume, middle, found.node)
-    gpus = fleet_gpus(found.volume, middle, found.node)
-    many = [fleet_gpus(found.volume, demand, found.node) for demand in (low, high)]
+    used = middle.utilisation(found.volume)
+    gpus, useful = middle.gpus(found.volume), middle.useful_gpus(found.volume)
+    many = [fleet.gpus(found.volume) for fleet in (low, high)]
+    in_node = middle.gpus_per_node
     return Table(
         "month",
         Label(f"A month of {found.volume:,.0f} requests", f"每月 {found.volume:,.0f} 次请求"),
@@ -107,10 +105,12 @@ def _month(found: Compared) -> Table:
         tuple(rows),
         emphasis=frozenset(index for index, option in enumerate(found.options) if option.way == best),
         note=Label(
-            f"The fleet for the busiest hour with its spare: {gpus:,} GPUs (80 % interval: {many[0]:,} to "
-            f"{many[1]:,}), {used:.0%} of whose hours serve. Fixed is the smallest fleet; the rest comes in "
-            "whole nodes.",
-            f"按最忙小时并含备用：{gpus:,} 卡（80 % 区间：{many[0]:,} 至 {many[1]:,}），利用率 {used:.0%}。"
+            f"The fleet for the busiest hour with its spare: {gpus:,} GPUs in nodes of {in_node} "
+            f"(80 % interval: {many[0]:,} to {many[1]:,}), of which replicas use {useful:,}, "
+            f"by {found.layout}; {used:.0%} of all their hours serve. "
+            "Fixed is the smallest fleet; the rest comes in whole nodes.",
+            f"按最忙小时并含备用：{gpus:,} 卡，每节点 {in_node} 卡（80 % 区间：{many[0]:,} 至 {many[1]:,}），"
+            f"其中副本使用 {useful:,} 卡，布局为 {found.layout}；利用率 {used:.0%}。"
             "固定部分为最小机群，其余以整节点增加。",
         ),
     )
@@ -118,21 +118,20 @@ def _month(found: Compared) -> Table:
 
 def _volumes(found: Compared) -> Table:
     multiples = (0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0)
-    demand, node = found.demands[0], found.node
+    fleet = found.fleets[0]
     rows: list[dict[str, Value]] = []
     for multiple in multiples:
         volume = found.volume * multiple
         costs = {
-            option.way: significant(at_volume(option, volume, demand, node).cost, 6)
-            for option in found.options
+            option.way: significant(at_volume(option, volume, fleet).cost, 6) for option in found.options
         }
         rows.append(
             {
                 "volume": significant(volume),
-                "gpus": fleet_gpus(volume, demand, node),
-                "utilisation": significant(utilisation(volume, demand, node)),
+                "gpus": fleet.gpus(volume),
+                "utilisation": significant(fleet.utilisation(volume)),
                 **costs,
-                "cheapest": cheapest(found.options, volume, demand, node),
+                "cheapest": cheapest(found.options, volume, fleet),
             }
         )
     return Table(
@@ -155,7 +154,7 @@ def _break_evens(found: Compared) -> Table:
     options = list(found.options)
     for index, one in enumerate(options):
         for other in options[index + 1 :]:
-            middle, low, high = (break_even(one, other, demand, found.node) for demand in found.demands)
+            middle, low, high = (break_even(one, other, fleet) for fleet in found.fleets)
             rows.append(
                 {
                     "first": middle.first,

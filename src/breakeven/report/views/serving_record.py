@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
@@ -36,8 +37,14 @@ def with_entry(account: Account, entry: ClassCostEntry) -> Account:
     return replace(account, class_costs=ClassCosts([*account.class_costs.entries, entry]))
 
 
-def serving_record_view(before: Account, after: Account, entry: ClassCostEntry, outcome: str) -> View:
-    """What an entry says, what it changes over the account's months, and how the model meets the bill."""
+def serving_record_view(
+    before: Account, after: Account, entry: ClassCostEntry, outcome: str,
+    former: ClassCostEntry | None = None, other_gpus: tuple[str, ...] = (),
+) -> View:  # fmt: skip
+    """What an entry says, what it changes over the account's months, and how the model meets the bill.
+
+    `former` is the entry that held until then, `other_gpus` what capacity has instead of its GPU.
+    """
     before.facts  # noqa: B018
     after.facts  # noqa: B018
     said = OUTCOMES[outcome]
@@ -48,13 +55,83 @@ def serving_record_view(before: Account, after: Account, entry: ClassCostEntry, 
         outcome,
         Label(f"{whom}, from {from_day}: {said.en}", f"{whom}，自 {from_day} 起：{said.zh}"),
     )
+    remarks = _remarks(after, entry, former, other_gpus)
     tables = [effect_table(before, after)]
     if not entry.is_withdrawn:
         tables.insert(0, entry_table(after, entry))
     fleet = fleet_table(after)
     if fleet is not None:
         tables.append(fleet)
-    return View("serving_record", _TITLE, replace(head, warnings=(first, *head.warnings)), tuple(tables))
+    return View(
+        "serving_record", _TITLE, replace(head, warnings=(first, *remarks, *head.warnings)), tuple(tables)
+    )
+
+
+def _remarks(
+    account: Account, entry: ClassCostEntry, former: ClassCostEntry | None, other_gpus: tuple[str, ...]
+) -> list[Warning]:
+    """What somebody who records this may not have meant."""
+    found: list[Warning] = []
+    if other_gpus:
+        names, where = ", ".join(other_gpus), entry.pool
+        found.append(
+            Warning(
+                "other_gpu",
+                Label(
+                    f"the seconds are of {entry.gpu}, but capacity has {names}"
+                    f"{f' in pool {where}' if where else ''}: check --gpu",
+                    f"GPU 秒按 {entry.gpu} 计，而算力记录中{f'资源池 {where} ' if where else ''}为 "
+                    f"{names.replace(', ', '、')}：请检查 --gpu",
+                ),
+            )
+        )
+    if former is not None and former.pool and not entry.pool and not entry.is_withdrawn:
+        found.append(
+            Warning(
+                "pool_dropped",
+                Label(
+                    f"the entry that held until now named pool {former.pool}, this one names none: any pool "
+                    f"may serve it now; to keep it, give --pool {former.pool}",
+                    f"此前的条目指定资源池 {former.pool}，新条目未指定：此后可由任一资源池提供服务；"
+                    f"如需保留，请给出 --pool {former.pool}",
+                ),
+            )
+        )
+    if entry.valid_from >= account.buckets.span.end:
+        last = account.buckets.periods[-1].label
+        found.append(
+            Warning(
+                "holds_later",
+                Label(
+                    f"it holds from {entry.valid_from} on, after the last month shown ({last}): no figure "
+                    "here changes",
+                    f"自 {entry.valid_from} 起生效，晚于所示最后期间（{last}）：此处数字均无变化",
+                ),
+            )
+        )
+    return found
+
+
+_MODELLED = re.compile(
+    r"(\S+), (\S+), (.+?); ([\d.]+) in \((\S+) cached\), ([\d.]+) out; TTFT (\S+) s, TPOT (\S+) s(?:; |$)"
+)
+
+
+def _note_in_chinese(note: str) -> str:
+    """The note of a modelled entry in Chinese; what somebody wrote stays as written.
+
+    >>> _note_in_chinese("qwen3-32b, fp8, TP2; 900 in (79% cached), 230 out; TTFT 2 s, TPOT 0.05 s; week 9")
+    'qwen3-32b，fp8，TP2；输入 900（命中缓存 79%），输出 230；TTFT 2 秒，TPOT 0.05 秒；week 9'
+    """
+    said = _MODELLED.match(note)
+    if said is None:
+        return note
+    model, precision, layout, inputs, cached, outputs, ttft, tpot = said.groups()
+    parts = (
+        f"{model}，{precision}，{layout}", f"输入 {inputs}（命中缓存 {cached}），输出 {outputs}",
+        f"TTFT {ttft} 秒，TPOT {tpot} 秒", note[said.end() :],
+    )  # fmt: skip
+    return "；".join(part for part in parts if part)
 
 
 def entry_table(account: Account, entry: ClassCostEntry) -> Table:
@@ -72,13 +149,12 @@ def entry_table(account: Account, entry: ClassCostEntry) -> Table:
             row[f"cost_{which}"] = None if cost is None else shown(whole(cost), f"{currency}/Mtok")
         rows.append(row)
     source = _SOURCES[entry.source]
-    pool = f", {entry.pool}" if entry.pool else ""
-    en = f"{source.en}; {entry.gpu or 'GPU not named'}{pool}"
-    zh = f"{source.zh}；{entry.gpu or '未注明显卡'}{pool}"
+    en = f"{source.en}; {entry.gpu or 'GPU not named'}{f', {entry.pool}' if entry.pool else ''}"
+    zh = f"{source.zh}；{entry.gpu or '未注明显卡'}{f'，资源池 {entry.pool}' if entry.pool else ''}"
     if entry.note:
-        en, zh = f"{en}; {entry.note}", f"{zh}；{entry.note}"
+        en, zh = f"{en}; {entry.note}", f"{zh}；{_note_in_chinese(entry.note)}"
     if price is not None:
-        each = f"{whole(price):,.2f}"
+        each = f"{float(price):,.6g}"
         en += f". Money at {each} {currency} a GPU-hour, as the fleet cost in {month}"
         zh += f"。金额按 {month} 实际每卡时 {each} {currency} 计"
     unit = f"{currency}/Mtok"
