@@ -75,7 +75,7 @@ def test_show_filters_by_day_and_by_what_was_known(books):
 
 def test_show_speaks_both_languages_and_csv(books):
     chinese = _run("show", books, "--model", "heron", "--lang", "zh")
-    assert "销售价 (CNY/百万 tokens)" in chinese
+    assert "销售价 (CNY/百万词元)" in chinese
     assert "输入" in chinese
     english = _run("show", books, "--model", "heron")
     assert "Sell prices (CNY per million tokens)" in english

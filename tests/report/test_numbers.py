@@ -114,7 +114,7 @@ def test_units_in_words():
         "months",
         "tokens per user",
     ]
-    assert unit_label("CNY/Mtok", "zh") == "CNY/百万 tokens"
+    assert unit_label("CNY/Mtok", "zh") == "CNY/百万词元"
     assert currencies_of(["CNY", "CNY/user", "ratio", "text"]) == {"CNY"}
 
 

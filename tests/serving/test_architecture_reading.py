@@ -288,3 +288,17 @@ def test_what_would_be_miscounted_is_refused(field: str) -> None:
     with pytest.raises(InputError, match=f"{field} changes the layers") as refused:
         from_hugging_face(DENSE | {field: [{"a": 1}]})
     assert chinese(refused.value.what) != refused.value.what
+
+
+def test_more_dense_layers_than_layers_are_refused() -> None:
+    with pytest.raises(InputError, match="first_k_dense_replace 3 is more than the 2 layers") as refused:
+        from_hugging_face(LATENT | {"first_k_dense_replace": 3})
+    assert "多于 2 层" in chinese(refused.value.what)
+    assert from_hugging_face(LATENT | {"first_k_dense_replace": 2}).moe_layers == 0
+
+
+def test_a_field_given_twice_is_refused_by_name() -> None:
+    text = json.dumps(DENSE).replace("{", '{"hidden_size": 128, ', 1)
+    with pytest.raises(InputError, match="the key 'hidden_size' appears twice") as refused:
+        from_text(text, "config.json")
+    assert (refused.value.where, chinese(refused.value.remedy)) == ("config.json", "只保留其中一个")

@@ -133,9 +133,8 @@ def test_nodes_hold_their_replicas_and_change_at_stairs_alone(fleet, share):
     volume = fleet.largest_volume * share
     spare = fleet.spare_nodes * fleet.gpus_per_node
     assert fleet.useful_gpus(volume) <= fleet.gpus(volume) - spare
-    assert (
-        fleet.useful_gpus(volume) >= volume * fleet.peak * fleet.gpu_seconds_per_request / SECONDS_PER_MONTH
-    )
+    busy = volume * fleet.peak * fleet.gpu_seconds_per_request / SECONDS_PER_MONTH
+    assert fleet.useful_gpus(volume) >= busy * (1 - 1e-9)
     stairs = fleet.stairs(fleet.peak, fleet.largest_volume)
     before = float(fleet.nodes_at(np.array([volume]), fleet.peak)[0]) - fleet.spare_nodes
     assert before <= MOST_NODES

@@ -128,7 +128,7 @@ def test_more_capacity_never_loses_more(fleet, more):
         small = lost_by(fleet_month(demand, models, supplies, rules, policy, patience), policy)
         large = lost_by(fleet_month(demand, models, larger, rules, policy, patience), policy)
         assert large.tokens.sum() <= small.tokens.sum() * (1 + 1e-9) + 1e-3
-        assert large.waiting_tokens.sum() <= small.waiting_tokens.sum() * (1 + 1e-9) + 1e-3
+        assert large.waiting.tokens.sum() <= small.waiting.tokens.sum() * (1 + 1e-9) + 1e-3
 
 
 @given(

@@ -16,6 +16,8 @@ from breakeven.report.views.serving_compare import Compared, frontier_figure, se
 from breakeven.serving.architecture import architecture
 from breakeven.serving.frontier import TPOT_MS, frontier_gpu_seconds
 from breakeven.serving.hardware import accelerator
+from breakeven.serving.layouts import USUAL_MOST_GPUS
+from breakeven.serving.published_day import reached_of_model
 from breakeven.serving.serve import deployment_of
 from breakeven.serving.target import Target
 from breakeven.serving.traffic import Traffic
@@ -151,3 +153,76 @@ def test_compare_marks_the_cheapest_and_says_what_is_not_possible(run):
     assert [row["best"] for row in priced] == ["yes"] + [""] * (len(priced) - 1)
     assert [Decimal(row["value"]) for row in priced] == sorted(Decimal(row["value"]) for row in priced)
     assert any(row["table"] == "refused" for row in answer["rows"])
+
+
+COMPARE = ["serving", "compare", "--model", "qwen3-32b", "--traffic", "4000/1000@0.05rps"]
+
+
+def test_with_a_rate_the_bill_decides(run):
+    """One GPU of either is enough, and the H100 is cheaper an hour though dearer for each token."""
+    code, out, err = run(*COMPARE, "--gpu", "b200", "--gpu", "h100", "--json")
+    assert code == 0, err
+    found = rows(json.loads(out), "compared", "gpu")
+    assert [(gpu, row["best"]) for gpu, row in found.items()] == [("h100", "yes"), ("b200", "")]
+    assert Decimal(found["h100"]["cost_per_hour"]) < Decimal(found["b200"]["cost_per_hour"])
+    assert Decimal(found["h100"]["value"]) > Decimal(found["b200"]["value"])
+    assert "At any rate" in run(*COMPARE, "--gpu", "h100")[1]
+    code, out, err = run(
+        "serving", "compare", "--model", "qwen3-32b", "--traffic", "4000/1000",
+        "--gpu", "h100", "--gpu", "b200", "--json",
+    )  # fmt: skip
+    found = rows(json.loads(out), "compared", "gpu")
+    assert [(gpu, row["best"], row["cost_per_hour"]) for gpu, row in found.items()] == [
+        ("b200", "yes", None),
+        ("h100", "", None),
+    ]
+
+
+def test_a_gpu_without_a_price_says_how_to_give_one(run):
+    code, out, err = run(*COMPARE, "--gpu", "h100", "--gpu", "rtx-4090")
+    assert code == 0, err
+    line = next(line for line in out.splitlines() if "rtx-4090" in line)
+    assert "--gpu-price" in line
+
+
+def test_a_compared_layout_is_in_the_readers_language(run):
+    code, out, err = run(
+        "serving", "compare", "--model", "qwen3-32b", "--gpu", "h100", "--disaggregated", "--lang", "zh"
+    )
+    assert code == 0, err
+    assert "预填充 TP" in out
+    assert "解码 TP" in out
+    assert not re.search(r"prefill|decode TP|百万 tokens", out.replace("--derate-prefill", ""))
+
+
+def test_the_benchmark_warning_keeps_the_two_measures_apart(run):
+    code, out, err = run(*ASKED)
+    assert code == 0, err
+    ours = reached_of_model()
+    assert "0.51 in prefill and 0.80 in decode of its provider's own benchmark" in out
+    assert f"{ours.prefill:.2f} and {ours.decode:.2f} of what this model says" in out
+
+
+def test_an_acceptance_without_drafts_is_refused(run):
+    for arguments in (["--acceptance", "0.8"], ["--accepted-length", "1.8"]):
+        code, _, english = run(*ASKED, *arguments)
+        assert (code, "--drafts" in english) == (2, True)
+
+
+@pytest.mark.slow
+def test_the_nearest_promise_can_be_made_and_is_warned_of(run):
+    edge = ["serving", "cost", "--model", "deepseek-v3", "--gpu", "rtx-4090", "--gpu-price", "0.5"]
+    edge += ["--traffic", "4000/1000@20rps", "--cached", "25%"]
+    code, _, err = run(*edge, "--ttft", "1s")
+    assert code == 2
+    nearest = re.findall(r"the nearest is ([\d,]+) ms", err)[0]
+    code, out, err = run(*edge, "--ttft", nearest.replace(",", "") + "ms")
+    assert code == 0, err
+    assert f"kept free so that {nearest} ms" in out
+    assert "would halve the cost" in out
+
+
+def test_the_help_says_how_large_a_replica_may_be(run):
+    code, out, err = run("serving", "cost", "--help")
+    assert code == 0, err
+    assert f"{USUAL_MOST_GPUS}, or what the model needs" in " ".join(out.split())

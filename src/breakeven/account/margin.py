@@ -151,7 +151,7 @@ def cost_by_class(account: Account) -> list[ClassCost]:
     Each bucket's parts sum to what the statement posts there: bought, served and idle. Bills without usage
     have no class.
     """
-    tokens = dict.fromkeys((*CLASSES, "request_fees", "idle_fleet"), 0)
+    tokens: dict[str, int] = dict.fromkeys((*CLASSES, "request_fees", "idle_fleet"), 0)
     posted = dict.fromkeys(tokens, post(Decimal(0), account.currency))
     for bucket in range(len(account.buckets.periods)):
         for cost in account.usage_totals:

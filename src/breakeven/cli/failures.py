@@ -50,12 +50,15 @@ def block(error: errors.BreakevenError, language: Language) -> str:
       下一步：请重试
     """
     colon = "：" if language == "zh" else ": "
+    from breakeven.report.text import printable
+
     heads = next(words for kind, words in _HEADS.items() if isinstance(error, kind))
     what, cause, remedy = (_in(language, text) for text in (error.what, error.cause, error.remedy))
     lines = [f"{heads[language == 'zh']}{colon}{what}"]
     parts = (error.where, cause, remedy)
     lines += [f"  {label}{colon}{text}" for label, text in zip(_LABELS[language], parts, strict=True) if text]
-    return "\n".join(lines)
+    # What is said may quote a file, whose text must not drive the terminal; its lines remain lines.
+    return "\n".join(printable(line) for line in "\n".join(lines).split("\n"))
 
 
 def _in(language: Language, text: str) -> str:

@@ -27,10 +27,11 @@ def emit(view: View, output: Output) -> None:
         sys.stdout.write(to_json(view) + "\n")
     elif output.format == "csv":
         from breakeven.report.tabular import to_csv
+        from breakeven.report.text import printable
 
         sys.stdout.write(to_csv(view, bom=output.byte_order_mark))
         for warning in view.envelope.warnings:
-            print(f"! {warning.label.text(output.language)}", file=sys.stderr)
+            print(f"! {printable(warning.label.text(output.language))}", file=sys.stderr)
     else:
         from breakeven.report.text import print_view
 

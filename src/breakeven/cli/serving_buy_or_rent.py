@@ -9,7 +9,7 @@ import click
 from breakeven.cli.bilingual import command, option
 from breakeven.cli.options import Output, output_options
 from breakeven.cli.output import emit
-from breakeven.cli.serving_options import Asked, serving_options
+from breakeven.cli.serving_options import Asked, number_read, serving_options
 from breakeven.cli.serving_owning import owning_options
 from breakeven.report.serving.owning import Owning
 
@@ -24,10 +24,10 @@ from breakeven.report.serving.owning import Owning
 @serving_options()
 @option(
     "--requests",
-    type=float,
     metavar="N",
-    en="Requests a month; the traffic's rate unless given.",
-    zh="每月请求量；默认取流量的速率。",
+    callback=number_read("--requests"),
+    en="Requests a month, such as 20M; the traffic's rate unless given.",
+    zh="每月请求量，如 20M；默认取流量的速率。",
 )
 @option(
     "--api",

@@ -121,10 +121,9 @@ _MOST_BLOCKS = 10**12
 @option(
     "--kv-bytes",
     "kv_bytes_per_token",
-    type=float,
-    metavar="BYTES",
-    en="Bytes of keys and values per token, instead of the model's.",
-    zh="每词元 KV 字节数，代替模型的数值。",
+    metavar="SIZE",
+    en="Bytes of keys and values per token, such as 70KB, instead of the model's.",
+    zh="每词元 KV 字节数，如 70KB，代替模型的数值。",
 )
 @option(
     "--gpu-hours-per-mtok",
@@ -192,6 +191,7 @@ def cache(
 
 def _chosen(given: dict[str, Any]) -> CacheAsked:
     """The command's own options, checked before anything is read."""
+    kv_bytes = given["kv_bytes_per_token"]
     return CacheAsked(
         policies=given["policies"] or POLICIES,
         capacities=tuple(block_count(text) for text in given["capacities"]),
@@ -200,7 +200,7 @@ def _chosen(given: dict[str, Any]) -> CacheAsked:
         nodes=given["nodes"],
         seed=given["seed"],
         store=given["store"],
-        kv_bytes=_number(given, "kv_bytes_per_token", "--kv-bytes", above=True),
+        kv_bytes=None if kv_bytes is None else size_bytes(kv_bytes, "--kv-bytes", "70KB or 71680"),
         uncached=_number(given, "gpu_hours_per_mtok", "--gpu-hours-per-mtok", above=True),
         cached=_number(given, "cached_gpu_hours_per_mtok", "--cached-gpu-hours-per-mtok"),
         store_price=_number(given, "store_price", "--store-price"),
@@ -237,7 +237,7 @@ def block_count(text: str) -> int:
     return int(value)
 
 
-def size_bytes(text: str) -> float:
+def size_bytes(text: str, flag: str = "--memory", example: str = "500GB or 2TiB") -> float:
     """A size in bytes: GB is 10^9, GiB is 2^30.
 
     >>> size_bytes("500GB"), size_bytes("1.5 TiB"), size_bytes("64g")
@@ -246,7 +246,7 @@ def size_bytes(text: str) -> float:
     found = _SIZE.fullmatch(text.strip())
     value = _plain(found["number"]) * _FACTORS[(found["unit"] or "").lower()] if found else math.nan
     if not 0 < value < _MOST_BYTES:
-        raise UsageError(f"--memory {text!r} is no size", remedy="write a size such as 500GB or 2TiB")
+        raise UsageError(f"{flag} {text!r} is no size", remedy=f"write a size such as {example}")
     return value
 
 

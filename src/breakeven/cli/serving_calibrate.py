@@ -15,11 +15,13 @@ from breakeven.cli.output import emit
     "calibrate",
     en="Fit the model to three or more of your own measurements, with the error before and after.\n\n"
     "POINTS is a CSV with the columns model, gpu, gpus (or layout), precision, engine, input_tokens, "
-    "output_tokens, concurrency, ttft_ms, tpot_ms; aiconfigurator's CSV is taken as it is. "
+    "output_tokens, concurrency, ttft_ms, tpot_ms, and kv_precision where the cache is not bf16; "
+    "aiconfigurator's CSV is taken as it is. "
     "`serving cost --calibration FILE` then uses what -o wrote.",
     zh="用三个以上自己的实测点校准模型，并给出校准前后的误差。\n\n"
     "POINTS 为 CSV，列为 model, gpu, gpus（或 layout）, precision, engine, input_tokens, output_tokens, "
-    "concurrency, ttft_ms, tpot_ms；aiconfigurator 的实测点 CSV 可直接使用。"
+    "concurrency, ttft_ms, tpot_ms；KV 缓存不是 bf16 时另加 kv_precision 列。"
+    "aiconfigurator 的实测点 CSV 可直接使用。"
     "-o 写出的文件由 `serving cost --calibration FILE` 使用。",
 )
 @click.argument("points", type=click.Path(path_type=Path))

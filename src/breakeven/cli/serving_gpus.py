@@ -7,6 +7,7 @@ import click
 from breakeven.cli.bilingual import command
 from breakeven.cli.options import Output, output_options
 from breakeven.cli.output import emit
+from breakeven.cli.serving_options import values_given
 
 
 @command(
@@ -22,5 +23,6 @@ def gpus(name: str | None, output: Output) -> None:
     from breakeven.report.views.serving_gpus import gpu_view, gpus_view
     from breakeven.serving.hardware import accelerators, read_accelerator
 
-    view = gpus_view(tuple(accelerators().values())) if name is None else gpu_view(read_accelerator(name))
+    with values_given():
+        view = gpus_view(tuple(accelerators().values())) if name is None else gpu_view(read_accelerator(name))
     emit(view, output)

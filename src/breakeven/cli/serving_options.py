@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import fields
 from decimal import Decimal, InvalidOperation
 from functools import wraps
@@ -22,7 +23,7 @@ from typing import Any, Literal, cast
 import click
 
 from breakeven.cli.bilingual import AnyFunction, option
-from breakeven.errors import UsageError
+from breakeven.errors import InputError, UsageError
 from breakeven.report.serving.asked import Asked
 
 PRECISIONS = ("bf16", "fp8", "int8", "int4", "fp4")
@@ -30,6 +31,7 @@ ENGINES = ("vllm", "sglang", "trtllm")
 COMMITMENTS = ("on_demand", "reserved", "spot", "owned")
 Group = Literal["model", "gpu", "traffic", "target", "engine", "price", "derate"]
 
+_UNITS = {"": 1, "k": 1_000, "m": 1_000_000, "万": 10_000, "亿": 100_000_000}
 _DURATION = re.compile(r"(?P<number>[\d.]+)\s*(?P<unit>ms|s)?")
 _SHORTEST_MS = {"ttft": 10.0, "tpot": 0.5}
 _LONGEST_MS = {"ttft": 3.6e6, "tpot": 6e4}
@@ -49,7 +51,8 @@ def serving_options(
                 if name in chosen:
                     value = chosen[name]
                     chosen[name] = tuple(value) if many else (value,)
-            return function(*arguments, asked=Asked(**chosen), **given)
+            with values_given():
+                return function(*arguments, asked=Asked(**chosen), **given)
 
         result = cast("AnyFunction", gathered)
         for group, options in reversed(_options(many=many).items()):
@@ -61,6 +64,17 @@ def serving_options(
     return decorate
 
 
+@contextmanager
+def values_given() -> Generator[None]:
+    """A value that cannot be used, and was read from no file, came from the command line: a `UsageError`."""
+    try:
+        yield
+    except InputError as error:
+        if error.where or type(error) is not InputError:
+            raise
+        raise UsageError(error.what, cause=error.cause, remedy=error.remedy) from error
+
+
 def most_gpus_option(function: AnyFunction) -> AnyFunction:
     """Add `--most-gpus` to a command with `serving_options`: how large a replica may be."""
     return option(
@@ -68,8 +82,8 @@ def most_gpus_option(function: AnyFunction) -> AnyFunction:
         "replica_gpus",
         type=click.IntRange(1, 1024),
         metavar="N",
-        en="GPUs of one replica at most; 16, or what the model needs.",
-        zh="每副本至多的卡数；默认 16，或模型所需。",
+        en="GPUs of one replica at most; 32, or what the model needs.",
+        zh="每副本至多的卡数；默认 32，或模型所需。",
     )(function)
 
 
@@ -118,6 +132,28 @@ def share(text: str, flag: str) -> float:
     return value
 
 
+def number_read(flag: str) -> Callable[[click.Context, click.Parameter, str | None], float | None]:
+    """An option's callback: a number above zero such as 20000000, 20M or 2000万. Raises `UsageError`."""
+    return _read(lambda text: number(text, flag))
+
+
+def number(text: str, flag: str) -> float:
+    """A number above zero, perhaps in thousands or millions.
+
+    >>> number("20M", "--requests"), number("1,500", "--requests"), number("3万", "--requests")
+    (20000000.0, 1500.0, 30000.0)
+    """
+    plain = text.strip().lower().replace("_", "").replace(",", "")
+    unit = plain[-1:] if plain[-1:] in _UNITS else ""
+    try:
+        value = float(plain.removesuffix(unit)) * _UNITS[unit]
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise UsageError(f"{flag} {text!r} is not a number above zero", remedy="write 20000000 or 20M")
+    return value
+
+
 def percentile(text: str) -> float:
     """A percentile as `p90`, `90`, `90%` or `0.9`.
 
@@ -128,6 +164,13 @@ def percentile(text: str) -> float:
     is_whole = plain.isdigit() and int(plain) > 1
     is_percent = plain.startswith("p") or is_whole
     return share(plain.removeprefix("p") + "%" if is_percent else plain, "--percentile")
+
+
+def _derate(text: str, flag: str) -> float:
+    value = share(text, flag)
+    if value == 0:
+        raise UsageError(f"{flag} {text!r} leaves no throughput", remedy="write a share above 0, such as 0.8")
+    return value
 
 
 def _positive(text: str, flag: str) -> Decimal:
@@ -150,7 +193,8 @@ def _read(convert: Callable[[str], Any]) -> Callable[[click.Context, click.Param
 def _currency(text: str) -> str:
     from breakeven.cli.options import currency_code
 
-    return currency_code(text)
+    with values_given():
+        return currency_code(text)
 
 
 def _options(*, many: bool) -> dict[Group, list[Callable[[AnyFunction], AnyFunction]]]:
@@ -235,7 +279,7 @@ def _target_options() -> list[Callable[[AnyFunction], AnyFunction]]:
             metavar="TIME",
             callback=_read(lambda text: duration_seconds(text, "ttft")),
             en="Time to the first token promised: 2s, 500ms or none.",
-            zh="承诺的首词元时间：2s、500ms 或 none。",
+            zh="承诺的首词元时间（TTFT）：2s、500ms 或 none。",
         ),
         option(
             "--tpot",
@@ -245,7 +289,7 @@ def _target_options() -> list[Callable[[AnyFunction], AnyFunction]]:
             metavar="TIME",
             callback=_read(lambda text: duration_seconds(text, "tpot")),
             en="Time per further token promised.",
-            zh="承诺的后续每词元时间。",
+            zh="承诺的后续每词元时间（TPOT）。",
         ),
         option(
             "--percentile",
@@ -343,9 +387,9 @@ def _derate_options() -> list[Callable[[AnyFunction], AnyFunction]]:
             default="1",
             show_default=True,
             metavar="SHARE",
-            callback=_read(lambda text, flag=f"--derate-{phase}": share(text, flag)),
-            en=f"Share of a benchmark's {phase} throughput that production reaches.",
-            zh=f"生产环境{words}吞吐相对基准测试的比例。",
+            callback=_read(lambda text, flag=f"--derate-{phase}": _derate(text, flag)),
+            en=f"Share of these benchmark figures that your {phase} reaches in production.",
+            zh=f"生产折减系数：生产环境{words}达到上述基准水平的比例。",
         )
         for phase, words in (("prefill", "预填充"), ("decode", "解码"))
     ]

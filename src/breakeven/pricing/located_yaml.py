@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from io import BufferedIOBase
 from pathlib import Path
 from typing import NoReturn
 
@@ -74,22 +75,29 @@ class Located:
 def read_yaml(path: Path) -> Located:
     """Read one YAML file; raises `InputError` with `file:line` for anything that is not plain data."""
     try:
-        size_bytes = path.stat().st_size
-        raw = path.read_bytes() if size_bytes <= MAX_FILE_BYTES else b""
+        with path.open("rb") as file:
+            raw = read_limited(file, str(path))
     except OSError as error:
         raise InputError(
             "cannot read this file", where=str(path), cause=error.strerror or str(error)
         ) from None
-    if size_bytes > MAX_FILE_BYTES:
-        raise InputError(
-            f"the file is larger than {MAX_FILE_BYTES} bytes", where=str(path), remedy="split it"
-        )
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise InputError("not UTF-8 text", where=f"{path}:{line}", remedy="save the file as UTF-8") from None
     return parse_yaml(text, str(path))
+
+
+def read_limited(file: BufferedIOBase, where: str) -> bytes:
+    """All that a file holds. Raises `InputError` beyond the limit.
+
+    It is read and not asked for its size: devices and pipes say that they hold nothing, and may never end.
+    """
+    raw = file.read(MAX_FILE_BYTES + 1)
+    if len(raw) > MAX_FILE_BYTES:
+        raise InputError(f"the file is larger than {MAX_FILE_BYTES} bytes", where=where, remedy="split it")
+    return raw
 
 
 def parse_yaml(text: str, file: str) -> Located:

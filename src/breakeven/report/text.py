@@ -53,7 +53,7 @@ def print_view(
     if view.envelope.warnings:
         console.print()
     for warning in view.envelope.warnings:
-        console.print(f"! {_clean(warning.label.text(language))}", style="yellow", soft_wrap=True)
+        console.print(f"! {printable(warning.label.text(language))}", style="yellow", soft_wrap=True)
 
 
 def render_text(
@@ -141,10 +141,10 @@ def _print_head(console: Console, view: View, language: Language, *, ascii_only:
         "time_zone": head.time_zone,
         "currency": head.currency,
     }
-    parts = [_clean(head.books)] * bool(head.books) + [
-        f"{label.text(language)} {_clean(str(known[key]))}" for key, label in _HEAD if known[key]
+    parts = [printable(head.books)] * bool(head.books) + [
+        f"{label.text(language)} {printable(str(known[key]))}" for key, label in _HEAD if known[key]
     ]
-    console.print(view.title.text(language), style="bold", soft_wrap=True)
+    console.print(printable(view.title.text(language)), style="bold", soft_wrap=True)
     console.print((" | " if ascii_only else " · ").join(parts), style="dim", soft_wrap=True)
     if head.synthetic:
         console.print(f"[{SYNTHETIC.text(language)}]", style="bold yellow", soft_wrap=True)
@@ -158,10 +158,10 @@ def _print_table(console: Console, table: Table, view: View, language: Language,
 
     plain = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
     if table.title != view.title or shared_unit(table):
-        console.print(_clean(title_text(table, language)), style="bold", soft_wrap=True)
+        console.print(printable(title_text(table, language)), style="bold", soft_wrap=True)
     if not table.rows:
         console.print(_EMPTY.text(language), style="dim")
-    headers = [_clean(header_text(table, column, language)) for column in table.columns]
+    headers = [printable(header_text(table, column, language)) for column in table.columns]
     rows = _cells(table, language, ascii_only=ascii_only)
     widths = [max(map(cell_len, cells)) + _PADDING for cells in zip(headers, *rows, strict=True)]
     for n, part in enumerate(_parts(widths, console.width) if rows else ()):
@@ -180,7 +180,7 @@ def _print_table(console: Console, table: Table, view: View, language: Language,
         console.print(grid)
         console.width = terminal_width
     if table.note:
-        console.print(_clean(table.note.text(language)), style="dim", soft_wrap=True)
+        console.print(printable(table.note.text(language)), style="dim", soft_wrap=True)
 
 
 def _cells(table: Table, language: Language, *, ascii_only: bool) -> list[list[str]]:
@@ -191,7 +191,7 @@ def _cells(table: Table, language: Language, *, ascii_only: bool) -> list[list[s
             for column in table.columns
         ]
         cells[0] += row_suffix(table, n, language)
-        rows.append([_clean("-" if ascii_only and cell == NO_VALUE else cell) for cell in cells])
+        rows.append([printable("-" if ascii_only and cell == NO_VALUE else cell) for cell in cells])
     return rows
 
 
@@ -205,6 +205,12 @@ def _parts(widths: list[int], width: int) -> list[list[int]]:
     return parts
 
 
-def _clean(text: str) -> str:
-    """Text from data without control characters, which could move the cursor or change the terminal."""
+def printable(text: str) -> str:
+    r"""Text from data without control characters, which could move the cursor or turn the line around.
+
+    Names, paths and cells of other people's files pass through here before a terminal sees them.
+
+    >>> printable("r1\x1b[2J\u202e")
+    'r1 [2J '
+    """
     return "".join(char if char.isprintable() else " " for char in text)

@@ -43,6 +43,10 @@ def prefill_work(
     )
     fetching = float(cache_seconds(deployment, layout, np.asarray(probe))) / (layout.data * layout.pipeline)
     added = max(with_prefix - alone, 0.0) / layout.pipeline + fetching
+    if cached:
+        # What takes longer to fetch than to compute is computed (see `steady_state.prompts`).
+        computing = float(deployment.prefill(layout, new + cached, 0.0, together).seconds) / together - alone
+        added = min(added, computing / layout.pipeline)
     whole = alone / layout.pipeline + (added if cached else 0.0)
     scale = gpu_seconds / whole
     return PhaseWork(

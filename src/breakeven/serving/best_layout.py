@@ -14,7 +14,7 @@ from breakeven.errors import UsageError
 from breakeven.serving.cases import Cases
 from breakeven.serving.deployment import Deployment
 from breakeven.serving.layout import Layout
-from breakeven.serving.layouts import USUAL_MOST_GPUS, layouts
+from breakeven.serving.layouts import USUAL_MOST_GPUS, layouts, refuse_uneven
 from breakeven.serving.memory import USABLE_SHARE, WORKING_BYTES, refuse_misfit
 from breakeven.serving.nodes import ReplicaPool
 from breakeven.serving.steady_state import Steady, aggregated, decode_apart, prefill_apart
@@ -55,10 +55,11 @@ def tried_layouts(
     deployment: Deployment, traffic: Traffic, layout: Layout | None = None, most_gpus: int | None = None
 ) -> Sequence[Layout]:
     """The one layout asked for, or all usable ones. Raises `UsageError` where the model or a request does not
-    fit.
+    fit, or no engine could divide the model so.
     """
     if layout is None:
         return usable_layouts(deployment, traffic.input_tokens + traffic.output_tokens, most_gpus)
+    refuse_uneven(deployment.architecture, layout)
     refuse_misfit(deployment.architecture, deployment.accelerator, layout, deployment.precision)
     return (layout,)
 
@@ -149,7 +150,8 @@ class _Near(NamedTuple):
 
     ttft_seconds: float
     tpot_seconds: float
-    layout: str
+    layouts: tuple[Layout, ...]
+    """Of both, or of prefill and of decode."""
 
 
 def refuse_target(
@@ -164,7 +166,7 @@ def refuse_target(
     if mode != "disaggregated":
         for layout in tried:
             steady = aggregated(deployment, layout, cases)
-            near.append(_Near(float(steady.ttft_seconds[0]), float(steady.tpot_seconds[0]), str(layout)))
+            near.append(_Near(float(steady.ttft_seconds[0]), float(steady.tpot_seconds[0]), (layout,)))
     if mode != "aggregated":
         ttft, one = min(
             (float(prefill_apart(deployment, layout, cases).ttft_seconds[0]), layout) for layout in tried
@@ -172,15 +174,35 @@ def refuse_target(
         tpot, other = min(
             (float(decode_apart(deployment, layout, cases).tpot_seconds[0]), layout) for layout in tried
         )
-        near.append(_Near(ttft, tpot, f"prefill {one}, decode {other}"))
+        near.append(_Near(ttft, tpot, (one, other)))
     nearest = min(near, key=lambda found: max(found.ttft_seconds / first, found.tpot_seconds / each))
     percent = f"p{100 * float(cases.percentile[0]):g}"
     return UsageError(
         f"no layout keeps {_ms(first)} to the first token and {_ms(each)} per token at {percent}",
-        cause=f"the nearest is {_ms(nearest.ttft_seconds)} and {_ms(nearest.tpot_seconds)}, "
-        f"with {nearest.layout}",
+        cause=_said(nearest),
         remedy="promise what the nearest keeps, allow more GPUs, or take a faster GPU or a smaller model",
     )
+
+
+def _said(nearest: _Near) -> str:
+    """Rounded up: what is said is kept when it is asked for."""
+    first, each = _ms(_rounded_up(nearest.ttft_seconds)), _ms(_rounded_up(nearest.tpot_seconds))
+    if len(nearest.layouts) == 1:
+        return f"the nearest is {first} and {each}, with {nearest.layouts[0]}"
+    prefill, decode = nearest.layouts
+    return f"the nearest is {first} and {each}, with prefill on {prefill} and decode on {decode}"
+
+
+def _rounded_up(seconds: float) -> float:
+    """To the digits that `_ms` writes.
+
+    >>> _ms(_rounded_up(0.05081)), _ms(0.05081), _ms(_rounded_up(2.0071)), _ms(_rounded_up(2.0))
+    ('50.9 ms', '50.8 ms', '2,008 ms', '2,000 ms')
+    """
+    if math.isinf(seconds):
+        return seconds
+    places = 0 if seconds >= 0.1 else 2 - math.floor(math.log10(seconds * 1_000))
+    return math.ceil(seconds * 1_000 * 10**places) / 10**places / 1_000
 
 
 def _ms(seconds: float) -> str:

@@ -52,7 +52,8 @@ class Constant:
 class Offset:
     """What a user's measurements say of one deployment: logarithms added to its decode and prefill times.
 
-    Empty names match everything. Spreads are standard deviations left after the measurements.
+    Empty names match everything. Spreads are standard deviations left after the measurements. `source` and
+    `as_of` say which file of points and on which day.
     """
 
     model: str
@@ -64,14 +65,18 @@ class Offset:
     decode_spread: float
     prefill_spread: float
     points: int
+    source: str = ""
+    as_of: str = ""
 
-    def matches(self, situation: Situation) -> bool:
+    def matches(
+        self, architecture: Architecture, accelerator: Accelerator, engine: str, precision: str
+    ) -> bool:
         """Whether it is of this model, GPU, engine and precision."""
         return (
-            self.model in ("", model_name(situation.architecture))
-            and self.gpu in ("", situation.accelerator.name)
-            and self.engine in ("", situation.engine)
-            and self.precision in ("", situation.precision)
+            self.model in ("", model_name(architecture))
+            and self.gpu in ("", accelerator.name)
+            and self.engine in ("", engine)
+            and self.precision in ("", precision)
         )
 
 
@@ -107,7 +112,9 @@ class Constants:
         if steady is None:
             steady = self._known[key] = steady_rates(self.values, situation)
         found = steady.at(situation)
-        offset = self.offset(situation)
+        offset = self.offset(
+            situation.architecture, situation.accelerator, situation.engine, situation.precision
+        )
         if offset is None:
             return found
         return replace(
@@ -116,12 +123,20 @@ class Constants:
             prefill_factor=found.prefill_factor * np.exp(offset.prefill),
         )
 
-    def offset(self, situation: Situation) -> Offset | None:
-        """The user's offset of a situation's deployment; None where nothing was measured."""
-        return next((offset for offset in self.offsets if offset.matches(situation)), None)
+    def offset(
+        self, architecture: Architecture, accelerator: Accelerator, engine: str, precision: str
+    ) -> Offset | None:
+        """The user's offset of a deployment; None where nothing of it was measured."""
+        return next(
+            (one for one in self.offsets if one.matches(architecture, accelerator, engine, precision)), None
+        )
 
-    def novelty(self, architecture: Architecture, accelerator: Accelerator) -> Novelty:
-        """How much of a model on a GPU was measured."""
+    def novelty(
+        self, architecture: Architecture, accelerator: Accelerator, *, engine: str = "", precision: str = ""
+    ) -> Novelty:
+        """How much of a model on a GPU was measured; `measured` where the user's own offset applies."""
+        if self.offset(architecture, accelerator, engine, precision) is not None:
+            return "measured"
         known_model = model_name(architecture) in self.models
         known_gpu = accelerator.name in self.gpus
         if known_model and known_gpu:
@@ -140,15 +155,8 @@ class Constants:
         precision: str = "",
     ) -> tuple[float, float]:
         """Logarithms from the middle to the bounds of the 80 % interval, below and above."""
-        for offset in self.offsets:
-            if (
-                offset.model in ("", model_name(architecture))
-                and offset.gpu in ("", accelerator.name)
-                and offset.engine in ("", engine)
-                and offset.precision in ("", precision)
-            ):
-                return self.spreads["measured"][quantity]
-        return self.spreads[self.novelty(architecture, accelerator)][quantity]
+        novelty = self.novelty(architecture, accelerator, engine=engine, precision=precision)
+        return self.spreads[novelty][quantity]
 
     def estimate(
         self,

@@ -10,7 +10,7 @@ import numpy as np
 
 from breakeven.serving.architecture import Architecture, Precision
 from breakeven.serving.architecture.attention import Counts
-from breakeven.serving.constants import Constants, Novelty, Quantity, shipped_constants
+from breakeven.serving.constants import Constants, Novelty, Offset, Quantity, shipped_constants
 from breakeven.serving.estimate import Estimate
 from breakeven.serving.hardware import Accelerator
 from breakeven.serving.layout import Layout
@@ -77,4 +77,11 @@ class Deployment:
     @property
     def novelty(self) -> Novelty:
         """How much of the model on this GPU was measured."""
-        return self.constants.novelty(self.architecture, self.accelerator)
+        return self.constants.novelty(
+            self.architecture, self.accelerator, engine=self.engine, precision=self.precision
+        )
+
+    @property
+    def offset(self) -> Offset | None:
+        """What the user's own measurements say of it; None where none of them is of it."""
+        return self.constants.offset(self.architecture, self.accelerator, self.engine, self.precision)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from breakeven.errors import UsageError
 from breakeven.serving.architecture import Architecture, Precision
 from breakeven.serving.hardware import Accelerator
 from breakeven.serving.layout import Layout
@@ -55,11 +56,32 @@ def layouts(
     return tuple(sorted(flat or fitting, key=lambda layout: (layout.gpus, layout.data, layout.pipeline)))
 
 
+def refuse_uneven(architecture: Architecture, layout: Layout) -> None:
+    """Raise `UsageError` for a layout that cuts attention heads in pieces: no engine runs it.
+
+    >>> from breakeven.serving.architecture import architecture
+    >>> refuse_uneven(architecture("qwen3-32b"), Layout(tensor=4))
+    """
+    if not _divides_heads(architecture, layout.tensor):
+        raise UsageError(
+            f"TP{layout.tensor} does not divide the {architecture.heads} attention heads "
+            f"of {architecture.name}",
+            cause="tensor parallel gives each GPU whole heads",
+            remedy="choose a number that divides them, such as TP2, TP4 or TP8",
+        )
+
+
+def _divides_heads(architecture: Architecture, tensor: int) -> bool:
+    return max(architecture.heads, 1) % tensor == 0
+
+
 def _possible(architecture: Architecture, accelerator: Accelerator, most_gpus: int) -> Iterator[Layout]:
     link = accelerator.link_domain_gpus
     for tensor in _SIZES:
         if tensor > min(link, most_gpus, max(architecture.heads, 1)):
             break
+        if not _divides_heads(architecture, tensor):
+            continue
         yield Layout(tensor=tensor)
         for stages in _STAGES[1:]:
             if tensor == min(link, SERVER_GPUS) and tensor * stages <= most_gpus:
@@ -70,5 +92,6 @@ def _possible(architecture: Architecture, accelerator: Accelerator, most_gpus: i
                 break
             yield Layout(data=gpus, expert=gpus)
             if gpus > SERVER_GPUS // 2:
-                yield Layout(tensor=2, data=gpus // 2, expert=gpus)
-                yield Layout(tensor=4, data=gpus // 4, expert=gpus)
+                for tensor in (2, 4):
+                    if _divides_heads(architecture, tensor):
+                        yield Layout(tensor=tensor, data=gpus // tensor, expert=gpus)

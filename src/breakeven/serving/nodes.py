@@ -30,6 +30,8 @@ MOST_NODES = 2_000
 """Volumes beyond a fleet of so many nodes are not looked at."""
 _ROUNDING = 1e-9
 """What differs by less than this share is the same."""
+_NOISE = 1e-12
+"""Of a calculation: a load that fills its replicas but for this share fills them."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,7 @@ class NodeFleet:
     def _replicas(self, loads: Floats) -> list[Floats]:
         """Whole replicas of each pool for so many requests a month without any swing."""
         return [
-            np.maximum(np.ceil(loads / pool.requests_per_replica - _ROUNDING), 1.0) for pool in self.pools
+            np.maximum(np.ceil(loads / pool.requests_per_replica * (1 - _NOISE)), 1.0) for pool in self.pools
         ]
 
     @cached_property

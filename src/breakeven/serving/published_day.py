@@ -8,6 +8,7 @@ Overview", github.com/ deepseek-ai/open-infra-index, 1 March 2025. Nothing in th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from breakeven.serving.architecture import architecture
 from breakeven.serving.cases import Cases
@@ -29,6 +30,8 @@ PREFILL_LAYOUT = Layout(data=32, expert=32)
 """A prefill unit of four nodes: experts over 32 GPUs, attention on each, as the overview describes."""
 DECODE_LAYOUT = Layout(data=144, expert=144)
 """A decode unit of eighteen nodes."""
+_PROFILED_DECODE = Layout(data=128, expert=128)
+"""What the decode profile was taken with."""
 BENCHMARK_PER_GPU = (7_839.0, 2_324.0)
 """Uncached input in prefill and output in decode, tokens per second: DeepSeek's own profile
 (github.com/deepseek-ai/ profile-data) as InferSim's README states it."""
@@ -131,7 +134,7 @@ class PublishedDay:
 
     @property
     def derate(self) -> Derate:
-        """The day over DeepSeek's benchmark: an example of what production reaches.
+        """The day over DeepSeek's own benchmark. Not a derate of the model's figures: see `reached_of_model`.
 
         >>> day = PublishedDay().derate
         >>> round(day.prefill, 2), round(day.decode, 2)
@@ -198,6 +201,29 @@ def predicted_day(day: PublishedDay = DAY, constants: Constants | None = None) -
         Derate(
             min(in_prefill / day.implied_prefill_nodes, 1.0), min(in_decode / day.implied_decode_nodes, 1.0)
         ),
+    )
+
+
+@cache
+def reached_of_model(day: PublishedDay = DAY) -> Derate:
+    """The day over what the model says of the same saturated benchmark: layouts as `BENCHMARK_PER_GPU` was
+    profiled with, prompts of 4,096 tokens, four to a pass, and 128 sequences on a decode GPU.
+
+    Idle hours and the promise kept are in it, so it is for figures of saturated GPUs, such as measured ones.
+    Constants are those that ship.
+
+    >>> reached = reached_of_model()
+    >>> DAY.derate.prefill < reached.prefill < 1, DAY.derate.decode < reached.decode < 1
+    (True, True)
+    """
+    deployment = Deployment(architecture("deepseek-v3"), accelerator("h800"), "fp8")
+    prompts, tokens = 4 * PREFILL_LAYOUT.gpus, 4_096.0
+    prefill = deployment.prefill(PREFILL_LAYOUT, tokens, 0.0, prompts)
+    decode = deployment.decode(_PROFILED_DECODE, 128 * _PROFILED_DECODE.gpus, day.mean_kv_tokens)
+    in_prefill, in_decode = day.per_gpu
+    return Derate(
+        in_prefill / (prompts * tokens / PREFILL_LAYOUT.gpus / float(prefill.seconds)),
+        in_decode / (128 / float(decode.seconds)),
     )
 
 

@@ -11,7 +11,7 @@
         loss_of_bad: 0.020
         quality: {small: 0.85, large: 0.90}
 
-Shares are of requests and sum to 1.
+Shares are of requests and sum to 1; `40%` is 0.4, and `30M` is 30 million.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ from breakeven.pricing.located_yaml import Located, read_yaml
 from breakeven.serving.traffic import Traffic
 
 _CLASS_KEYS = ("name", "share", "input_tokens", "output_tokens", "quality")
-_OPTIONAL = ("cached_share", "value_of_good", "loss_of_bad")
+_AMOUNTS = ("value_of_good", "loss_of_bad")
+_OPTIONAL = ("cached_share", *_AMOUNTS)
+_UNITS = {"k": 1e3, "m": 1e6, "万": 1e4, "亿": 1e8}
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class Kind:
     large_quality: float
     value_of_good: float
     loss_of_bad: float
+    left_out: tuple[str, ...] = ()
+    """Amounts that the file does not state: they count as zero."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,7 @@ def kinds_from(root: Located) -> Kinds:
         )
     if len({kind.name for kind in kinds}) < len(kinds):
         fields["classes"].fail("a name appears twice in this list")
-    return Kinds(_number(fields["requests_per_month"], least=1e-9), kinds)
+    return Kinds(_number(fields["requests_per_month"], least=1e-9, example="20000000 or 20M"), kinds)
 
 
 def _kind(node: Located) -> Kind:
@@ -106,26 +110,35 @@ def _kind(node: Located) -> Kind:
         large_quality=_share(quality["large"]),
         value_of_good=_number(fields["value_of_good"]) if "value_of_good" in fields else 0.0,
         loss_of_bad=_number(fields["loss_of_bad"]) if "loss_of_bad" in fields else 0.0,
+        left_out=tuple(name for name in _AMOUNTS if name not in fields),
     )
 
 
-def _number(node: Located, least: float = 0.0) -> float:
+def _number(node: Located, least: float = 0.0, example: str = "2000") -> float:
+    """A number of at least `least`: 2000, 2_000, 30M, 3万."""
+    text = node.text().strip().replace("_", "")
+    unit = text[-1:].lower() if text[-1:].lower() in _UNITS else ""
     try:
-        value = float(node.text().replace("_", ""))
+        value = float(text[:-1]) * _UNITS[unit] if unit else float(text)
     except ValueError:
         value = math.nan
     if not least <= value < math.inf:
-        node.fail(f"{node.text()!r} is not a number of at least {least:g}", remedy="write it like 2000")
+        node.fail(f"{node.text()!r} is not a number of at least {least:g}", remedy=f"write it like {example}")
     return value
 
 
 def _share(node: Located) -> float:
-    value = _number(node)
-    if value > 1:
+    """A share as 0.4 or 40%."""
+    text = node.text().strip()
+    try:
+        value = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
         raise InputError(
             f"{node.text()!r} is not a share from 0 to 1",
             where=node.where,
             cause="a percentage without its sign",
-            remedy="write 0.4",
+            remedy="write 0.4 or 40%",
         )
     return value

@@ -5,6 +5,7 @@ takes.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import cast
 
 from breakeven.serving import attribution
@@ -25,9 +26,10 @@ from breakeven.serving.constants import Constants, Quantity, shipped_constants
 from breakeven.serving.deployment import Deployment
 from breakeven.serving.estimate import Estimate
 from breakeven.serving.hardware import Accelerator
+from breakeven.serving.knife_edge import MOSTLY, halving_first_token
 from breakeven.serving.layout import Layout
 from breakeven.serving.nodes import ReplicaPool
-from breakeven.serving.served import BOUNDS, Bound, Mode, Pool, Served, Work
+from breakeven.serving.served import BOUNDS, Bound, Mode, Pool, Served, Stretched, Work
 from breakeven.serving.speculation import NONE, Speculation
 from breakeven.serving.steady_state import LIMITS, prompts_of_a_pass, tpot_curve
 from breakeven.serving.target import Derate, Target
@@ -108,7 +110,11 @@ def serve(
         found = [*([(one,)] if one else []), *([two] if two else [])]
     if not found:
         raise refuse_target(deployment, tried, cases, mode)
-    return _served(deployment, traffic, target, derate, cases, min(found, key=weigh_pools))
+    served = _served(deployment, traffic, target, derate, cases, min(found, key=weigh_pools))
+    if served.parts["waiting"] <= MOSTLY:
+        return served
+    looser = halving_first_token(deployment, tried, traffic, target, derate, mode)
+    return replace(served, halving_ttft_seconds=looser)
 
 
 def deployment_of(
@@ -184,7 +190,19 @@ def _served(
         novelty=deployment.novelty,
         curve_batch=curve_batch,
         curve_tpot_seconds=curve_tpot,
+        assumed=deployment.architecture.assumed,
+        offset=deployment.offset,
+        calibration=deployment.constants.offsets,
+        stretched=_stretched(deployment, chosen),
     )
+
+
+def _stretched(deployment: Deployment, chosen: Pools) -> Stretched | None:
+    widest = max(choice.layout.tensor for choice in chosen)
+    link = deployment.accelerator.link_domain_gpus
+    if widest <= link:
+        return None
+    return Stretched(widest, link, round(widest / deployment.architecture.kv_ranks(widest)))
 
 
 def _kinds(apart: bool) -> tuple[Work, ...]:

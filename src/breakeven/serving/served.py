@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from breakeven.serving.architecture.model import Note
 from breakeven.serving.class_work import ClassWork
-from breakeven.serving.constants import Novelty
+from breakeven.serving.constants import Novelty, Offset
 from breakeven.serving.estimate import Estimate
 from breakeven.serving.nodes import ReplicaPool
 from breakeven.serving.steady_state import Limit
@@ -56,6 +57,15 @@ class Pool:
 
 
 @dataclass(frozen=True)
+class Stretched:
+    """A tensor group of more GPUs than a link joins, and how often it holds each sequence's cache."""
+
+    tensor: int
+    link_gpus: int
+    cache_copies: int
+
+
+@dataclass(frozen=True)
 class Served:
     """See the module. Throughput counts all GPUs, those of prefill included."""
 
@@ -89,6 +99,16 @@ class Served:
     curve_tpot_seconds: tuple[float, ...]
     """Time per token in the mean, by sequences that a replica decodes at once, up to what its memory
     holds."""
+    offset: Offset | None = None
+    """The user's own measurements that the times follow; None where none is of this deployment."""
+    calibration: tuple[Offset, ...] = ()
+    """All that the calibration file holds, whether it is of this deployment or not."""
+    stretched: Stretched | None = None
+    """A tensor group wider than a link joins; None where there is none."""
+    halving_ttft_seconds: float | None = None
+    """The next promise for the first token that halves the GPU time, where most of that is waiting."""
+    assumed: tuple[Note, ...] = ()
+    """What the model's description left open, and what stands for it."""
 
     @property
     def requests_per_second_per_gpu(self) -> float:

@@ -6,12 +6,14 @@ answer. A good answer is worth `value_of_good`, a bad one loses `loss_of_bad`, s
     (quality of large - quality of small) x (value_of_good + loss_of_bad)
 
 Both models run on one fleet of equal GPUs, each in whole replicas for the busiest hour plus a spare, at least
-one as soon as it serves anything. So the small model costs its idle from the first request on, and moving a
-little saves nothing unless a replica of the large one goes: the *marginal* saving is not the average one.
+one as soon as it serves anything; where prefill has GPUs of its own, its replicas and those of decode are
+counted apart, the work divided over them as that of all requests is. So the small model costs its idle from
+the first request on, and moving a little saves nothing unless a replica of the large one goes: the *marginal*
+saving is not the average one.
 
-The best share is found exactly: for every number of large replicas, the requests that must leave are chosen
-with the least loss (a linear programme over classes, within the replicas of either model), and the best of
-these is best. Fleets of more than 200 large replicas are weighed at 200 sizes: a replica is half a percent.
+The best share is found exactly: for every size of the large model's fleet, the requests that must leave are
+chosen with the least loss (a linear programme over classes, within the replicas of either model), and the
+best of these is best. Of more than 200 sizes, 200 are weighed.
 """
 
 from __future__ import annotations
@@ -80,10 +82,21 @@ class RequestClass:
 
 @dataclass(frozen=True)
 class Replica:
-    """How one model comes: GPUs of a replica, and how many replicas stand by for a failure."""
+    """How a model comes: GPUs of a replica, how many replicas stand by for a failure, and the share of the
+    model's work that such replicas do: 1 unless prefill and decode have GPUs of their own.
+    """
 
     gpus: int
     spare: int = 1
+    work_share: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.gpus < 1 or self.spare < 0 or not 0 < self.work_share <= 1:
+            raise InputError("a replica without GPUs, or a spare below zero", remedy="write 1 GPU or more")
+
+
+Pools = tuple[Replica, ...]
+"""What a model runs on: one kind of replica, or one of prefill and one of decode."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +105,8 @@ class Fleet:
 
     requests_per_month: float
     price_per_gpu_hour: float
-    small: Replica
-    large: Replica
+    small: Pools
+    large: Pools
     peak_over_mean: float = 1.0
 
     def __post_init__(self) -> None:
@@ -103,27 +116,33 @@ class Fleet:
             raise InputError(
                 "a fleet needs a price above zero and a peak of at least the mean", remedy="correct them"
             )
-        if min(self.small.gpus, self.large.gpus) < 1 or min(self.small.spare, self.large.spare) < 0:
-            raise InputError("a replica without GPUs, or a spare below zero", remedy="write 1 GPU or more")
+        for pools in (self.small, self.large):
+            if abs(sum(pool.work_share for pool in pools) - 1) > _TOLERANCE:
+                raise InputError("the pools of a model do not share out its work", remedy="let them sum to 1")
 
-    def replicas(self, load_gpu_seconds: float, replica: Replica) -> int:
-        """Whole replicas for a month's GPU-seconds at the peak, spare ones included; none for no load."""
+    def gpus(self, load_gpu_seconds: float, pools: Pools) -> int:
+        """GPUs of whole replicas for a month's GPU-seconds at the peak, with spares; none for no load."""
         if load_gpu_seconds <= 0:
             return 0
-        serving = math.ceil(self._at_peak(load_gpu_seconds, replica) - _SLACK)
-        return max(serving, 1) + replica.spare
+        serving = [math.ceil(load_gpu_seconds / self._full(pool) - _SLACK) for pool in pools]
+        pairs = zip(serving, pools, strict=True)
+        return sum((max(count, 1) + pool.spare) * pool.gpus for count, pool in pairs)
 
-    def cost(self, small_replicas: int, large_replicas: int) -> float:
+    def cost(self, gpus: int) -> float:
         """Money per month."""
-        gpus = small_replicas * self.small.gpus + large_replicas * self.large.gpus
         return gpus * self.price_per_gpu_hour * HOURS_PER_MONTH
 
-    def _at_peak(self, load_gpu_seconds: float, replica: Replica) -> float:
-        return load_gpu_seconds * self.peak_over_mean / (replica.gpus * SECONDS_PER_MONTH)
+    def sizes(self, pools: Pools, most_gpu_seconds: float) -> Floats:
+        """The model's GPU-seconds a month, below `most_gpu_seconds`, that fill replicas of some pool."""
+        full = [
+            np.arange(1, math.ceil(most_gpu_seconds / self._full(pool)), dtype=np.float64) * self._full(pool)
+            for pool in pools
+        ]
+        return np.unique(np.concatenate(full))
 
-    def capacity(self, serving: int, replica: Replica) -> float:
-        """GPU-seconds per month that so many serving replicas take on with this peak."""
-        return serving * replica.gpus * SECONDS_PER_MONTH / self.peak_over_mean
+    def _full(self, pool: Replica) -> float:
+        """The model's GPU-seconds a month that fill one replica of the pool at the peak."""
+        return pool.gpus * SECONDS_PER_MONTH / (self.peak_over_mean * pool.work_share)
 
 
 @dataclass(frozen=True)
@@ -135,8 +154,8 @@ class Split:
 
     moved: tuple[float, ...]
     moved_share: float
-    small_replicas: int
-    large_replicas: int
+    small_gpus: int
+    large_gpus: int
     cost: float
     saving: float
     loss: float
@@ -150,10 +169,10 @@ class Split:
 def split_of(classes: Sequence[RequestClass], fleet: Fleet, moved: Sequence[float]) -> Split:
     """What moving these shares of the classes comes to.
 
-    >>> fleet = Fleet(1e6, 2.0, Replica(1, 0), Replica(8, 0))
+    >>> fleet = Fleet(1e6, 2.0, (Replica(1, 0),), (Replica(8, 0),))
     >>> one = RequestClass("chat", 1.0, 1.0, 50.0, 0.8, 0.9, value_of_good=0.01)
-    >>> split_of([one], fleet, [0.0]).large_replicas, split_of([one], fleet, [1.0]).saving
-    (3, 33580.0)
+    >>> split_of([one], fleet, [0.0]).large_gpus, split_of([one], fleet, [1.0]).saving
+    (24, 33580.0)
     """
     _check(classes)
     each = fleet.requests_per_month
@@ -163,12 +182,12 @@ def split_of(classes: Sequence[RequestClass], fleet: Fleet, moved: Sequence[floa
     all_large = sum(one.share * one.large_gpu_seconds for one in classes) * each
     # What rounding leaves of a class that moved as a whole is no load.
     large = 0.0 if large < _SLACK * all_large else large
-    counts = fleet.replicas(small, fleet.small), fleet.replicas(large, fleet.large)
-    cost = fleet.cost(*counts)
-    before = fleet.cost(0, fleet.replicas(all_large, fleet.large))
+    gpus = fleet.gpus(small, fleet.small), fleet.gpus(large, fleet.large)
+    cost = fleet.cost(sum(gpus))
+    before = fleet.cost(fleet.gpus(all_large, fleet.large))
     loss = sum(one.share * x * one.loss_per_request for one, x in pairs) * each
     share = sum(one.share * x for one, x in pairs)
-    return Split(tuple(moved), share, counts[0], counts[1], cost, before - cost, loss)
+    return Split(tuple(moved), share, *gpus, cost, before - cost, loss)
 
 
 def order_of_moving(classes: Sequence[RequestClass]) -> list[int]:
@@ -189,7 +208,7 @@ def best_split(classes: Sequence[RequestClass], fleet: Fleet) -> Split:
 
     Below, a third of the easy requests lets one of three replicas go, and the rest of them no further one.
 
-    >>> fleet = Fleet(1e6, 2.0, Replica(1, 0), Replica(8, 0))
+    >>> fleet = Fleet(1e6, 2.0, (Replica(1, 0),), (Replica(8, 0),))
     >>> easy = RequestClass("easy", 0.5, 1.0, 50.0, 0.9, 0.9, value_of_good=1.0)
     >>> hard = RequestClass("hard", 0.5, 1.0, 50.0, 0.1, 0.9, value_of_good=1.0)
     >>> [round(moved, 3) for moved in best_split([easy, hard], fleet).moved]
@@ -197,9 +216,11 @@ def best_split(classes: Sequence[RequestClass], fleet: Fleet) -> Split:
     """
     _check(classes)
     candidates = [split_of(classes, fleet, [moved] * len(classes)) for moved in (0.0, 1.0)]
-    most = candidates[0].large_replicas - fleet.large.spare
-    for serving in sorted({round(most * part / _SIZES) for part in range(_SIZES + 1)}):
-        candidates += _least_loss(classes, fleet, serving)
+    all_large = sum(one.share * one.large_gpu_seconds for one in classes) * fleet.requests_per_month
+    sizes = np.concatenate([[0.0], fleet.sizes(fleet.large, all_large), [math.inf]])
+    weighed = np.unique(np.linspace(0, sizes.size - 1, _SIZES + 1).round().astype(int))
+    for most in sizes[weighed].tolist():
+        candidates += _least_loss(classes, fleet, most)
     return max(candidates, key=lambda split: (round(split.net, 6), -split.moved_share))
 
 
@@ -210,8 +231,8 @@ def marginal_saving(classes: Sequence[RequestClass], fleet: Fleet, split: Split,
     return further.saving - here.saving
 
 
-def _least_loss(classes: Sequence[RequestClass], fleet: Fleet, serving: int) -> list[Split]:
-    """Splits that leave at most so many serving replicas of the large model, the one of least loss first.
+def _least_loss(classes: Sequence[RequestClass], fleet: Fleet, most: float) -> list[Split]:
+    """Splits that leave the large model at most so many GPU-seconds, the one of least loss first.
 
     Each further one has to do with fewer replicas of the small model.
     """
@@ -223,10 +244,14 @@ def _least_loss(classes: Sequence[RequestClass], fleet: Fleet, serving: int) -> 
     large = share * np.array([one.large_gpu_seconds for one in classes]) * each
     loss = share * np.array([one.loss_per_request for one in classes]) * each
     # Of splits that lose the same, the one that moves least.
-    loss = loss + share * _TIE * fleet.cost(0, 1)
+    loss = loss + share * _TIE * fleet.cost(sum(pool.gpus for pool in fleet.large))
     scale = float(large.sum())
-    must_leave = max(0.0, scale - fleet.capacity(serving, fleet.large) * (1 - _TOLERANCE))
+    must_leave = max(0.0, scale - most * (1 - _TOLERANCE))
+    # What a GPU-second fewer saves at most, and what whole replicas may save beyond it.
+    saving_rate = fleet.price_per_gpu_hour * HOURS_PER_MONTH * fleet.peak_over_mean / SECONDS_PER_MONTH
+    rounding = fleet.cost(sum(pool.gpus for pool in fleet.small))
     found: list[Split] = []
+    loads: list[float] = []
     room = math.inf
     while True:
         limits = [-large / scale] + ([small / scale] if math.isfinite(room) else [])
@@ -236,14 +261,19 @@ def _least_loss(classes: Sequence[RequestClass], fleet: Fleet, serving: int) -> 
             return found
         whole = np.round(solved.x)
         moved = np.clip(np.where(np.abs(solved.x - whole) < _TOLERANCE, whole, solved.x), 0, 1)
-        split = split_of(classes, fleet, moved.tolist())
-        if found and split.net < found[-1].net:
-            return found  # the least loss is convex in the room, so fewer still are worse still
-        found.append(split)
-        needed = split.small_replicas - fleet.small.spare
-        if needed <= 1:
+        found.append(split_of(classes, fleet, moved.tolist()))
+        load = float(small @ moved)
+        loads.append(load)
+        if len(found) > 1 and loads[-2] > load:
+            # The least loss is convex in the room: once a GPU-second costs more than it can save, so do the
+            # next, and only whole replicas can still make up for it.
+            dearer = (found[-1].loss - found[-2].loss) / (loads[-2] - load) >= saving_rate
+            if dearer and found[-1].net + rounding <= max(split.net for split in found):
+                return found
+        fewer = fleet.sizes(fleet.small, load * (1 - 2 * _TOLERANCE))
+        if not fewer.size:
             return found
-        room = fleet.capacity(needed - 1, fleet.small) * (1 - _TOLERANCE)
+        room = float(fewer[-1]) * (1 - _TOLERANCE)
 
 
 def _moved_in_order(classes: Sequence[RequestClass], share: float) -> list[float]:

@@ -97,20 +97,31 @@ def prompts(deployment: Deployment, layout: Layout, cases: Cases, together: Floa
     """Prefill as requests see it: attention groups and pipeline stages work on prompts of their own.
 
     `together` prompts share a pass. One at a time is what measurements of continuous batching are fitted
-    with.
+    with. A prefix that takes longer to fetch than to compute is computed.
     """
     new, cached = cases.prompt_multiples * cases.new_tokens, cases.prompt_multiples * cases.cached_tokens
     servers = layout.data * layout.pipeline
     fetching = cache_seconds(deployment, layout, cached)
     pass_seconds = deployment.prefill(layout, new, cached, together).seconds
     busy = pass_seconds / together / layout.pipeline + fetching / servers
+    is_fetched = bool((cases.cached_tokens > 0).any())
+    if is_fetched:
+        whole = deployment.prefill(layout, new + cached, np.zeros_like(cached), together).seconds
+        busy = np.minimum(busy, whole / together / layout.pipeline)
     mean = (cases.prompt_weights * busy).sum(axis=0)
     square = (cases.prompt_weights * busy**2).sum(axis=0)
     if layout.data == 1 and new.shape[0] == 1 and np.ndim(together) == 0:
         own = (pass_seconds + fetching)[0]
+        if is_fetched:
+            own = np.minimum(own, whole[0])
     else:
         own = deployment.prefill(layout, cases.new_tokens, cases.cached_tokens, layout.data).seconds
         own = own + cache_seconds(deployment, layout, cases.cached_tokens)
+        if is_fetched:
+            tokens = cases.new_tokens + cases.cached_tokens
+            own = np.minimum(
+                own, deployment.prefill(layout, tokens, np.zeros_like(tokens), layout.data).seconds
+            )
     return Prompts(mean, np.maximum(square / mean**2 - 1.0, 0.0), own, servers)
 
 

@@ -10,11 +10,12 @@ within a layer but not across its parts, hence the half. Overheads are launches 
 collective, the engine's work by sequence and by step. Where groups attend apart over several servers, two
 half batches may alternate (DeepSeek's two-batch overlap): what is sent hides behind what is calculated, but
 each half reads the weights and launches the layers for itself. In decode that is done where it is quicker.
+Neither is ever shorter than reading or arithmetic at the hardware's peaks.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -82,12 +83,15 @@ def _decode(work: StepWork, rate: Rates, batches: int) -> StepTime:
     )
     own = memory * memory_shown + compute * np.where(memory >= compute, HIDDEN_SHARE, 1.0)
     hiding = own + overhead if batches > 1 else 0.0
-    return StepTime(
-        weights * memory_shown * rate.decode_factor,
-        kv * memory_shown * rate.decode_factor,
-        compute * np.where(memory >= compute, HIDDEN_SHARE, 1.0) * rate.decode_factor,
-        _communication(work, hiding, rate.link_share) * rate.decode_factor,
-        overhead * rate.decode_factor,
+    return _no_faster_than_peak(
+        work,
+        StepTime(
+            weights * memory_shown * rate.decode_factor,
+            kv * memory_shown * rate.decode_factor,
+            compute * np.where(memory >= compute, HIDDEN_SHARE, 1.0) * rate.decode_factor,
+            _communication(work, hiding, rate.link_share) * rate.decode_factor,
+            overhead * rate.decode_factor,
+        ),
     )
 
 
@@ -109,12 +113,30 @@ def prefill_seconds(work: StepWork, rate: Rates) -> StepTime:
     either = (compute + weights) * shared + activations
     kv = work.kv_seconds / rate.prefill_weights_share
     overhead = work.layers * rate.prefill_layer_seconds + work.passes * rate.prefill_step_seconds
-    return StepTime(
-        weights * shared * rate.prefill_factor,
-        kv * rate.prefill_factor,
-        (compute * shared + activations) * rate.prefill_factor,
-        _communication(work, either + overhead, rate.prefill_link_share) * rate.prefill_factor,
-        overhead * rate.prefill_factor,
+    return _no_faster_than_peak(
+        work,
+        StepTime(
+            weights * shared * rate.prefill_factor,
+            kv * rate.prefill_factor,
+            (compute * shared + activations) * rate.prefill_factor,
+            _communication(work, either + overhead, rate.prefill_link_share) * rate.prefill_factor,
+            overhead * rate.prefill_factor,
+        ),
+    )
+
+
+def _no_faster_than_peak(work: StepWork, found: StepTime) -> StepTime:
+    """No fit may promise more than the hardware's peaks: what is lacking is added to the part that binds."""
+    reading = work.weights_seconds + work.kv_seconds
+    calculating = work.linear_seconds + work.attention_seconds
+    lacking = np.maximum(np.maximum(reading, calculating) - found.seconds, 0.0)
+    if not np.any(lacking):
+        return found
+    is_reading = reading >= calculating
+    return replace(
+        found,
+        weights=found.weights + np.where(is_reading, lacking, 0.0),
+        compute=found.compute + np.where(is_reading, 0.0, lacking),
     )
 
 

@@ -16,6 +16,7 @@ from breakeven.serving.architecture import Architecture
 from breakeven.serving.architecture.attention import Counts, Floats
 from breakeven.serving.architecture.feed_forward import touched_share
 from breakeven.serving.architecture.precision import Precision
+from breakeven.serving.architecture.storage import Part
 from breakeven.serving.communication import USUAL_NETWORK_BYTES_PER_SECOND, Phase, sent
 from breakeven.serving.hardware import Accelerator
 from breakeven.serving.layout import Layout
@@ -143,7 +144,12 @@ def _work(
 ) -> StepWork:
     """See `StepWork`; all pipeline stages together."""
     storage = architecture.storage(precision)
-    active = architecture.active_parameters_by_part
+    # A prompt needs the output head for its last token only.
+    active: dict[Part, float] = {
+        part: count
+        for part, count in architecture.active_parameters_by_part.items()
+        if phase == "decode" or part != "head"
+    }
     routed = architecture.routed_weight_bytes(precision) / layout.stage_gpus
     touched = (
         touched_share(architecture.experts, architecture.experts_per_token, tokens / passes)
@@ -161,7 +167,7 @@ def _work(
     hidden_bytes = ACTIVATION_BYTES * architecture.hidden_size / accelerator.bandwidth_bytes_per_second
     # of an expert that several GPUs split, each works on the whole copy
     copies = architecture.moe_layers * architecture.experts_per_token * tokens / layout.expert
-    linear_flops = architecture.linear_flops() * tokens / layout.stage_gpus
+    linear_flops = 2.0 * sum(active.values()) * tokens / layout.stage_gpus
     messages = sent(architecture, accelerator, layout, group_tokens, phase)
     network = accelerator.network_bytes_per_second or USUAL_NETWORK_BYTES_PER_SECOND
     ones = np.ones_like(tokens)

@@ -51,8 +51,8 @@ class Derate:
     """The share of a benchmark's throughput that production reaches, apart for prefill and decode.
 
     Work is divided by it. 1 is a benchmark: requests of even length, nothing failing, nobody waiting.
-    DeepSeek's published day gives 0.51 and 0.80 against its own benchmark (see `published_day`). Raises
-    `InputError` outside 0 to 1.
+    DeepSeek's published day reached 0.51 and 0.80 of DeepSeek's own benchmark, more of this model's figures
+    (see `published_day`). Raises `InputError` outside 0 to 1.
     """
 
     prefill: float = 1.0

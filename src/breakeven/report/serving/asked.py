@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from breakeven.errors import UsageError
 from breakeven.report.view_model import Envelope
 from breakeven.report.view_model import Warning as Said
 
@@ -72,8 +73,17 @@ class Asked:
     def architecture(self, model: str | None = None) -> Architecture:
         """The one model, or the one named: a shipped name, a config.json or a spec."""
         from breakeven.serving.architecture import read_architecture
+        from breakeven.serving.architecture.model import Note
 
-        return read_architecture(model or self.models[0])
+        given = model or self.models[0]
+        found = read_architecture(given)
+        if given.strip().lower() not in [alias.lower() for alias in found.aliases]:
+            return found
+        known = Note(
+            f"{given} is served as {found.name} is: the same sizes",
+            f"{given} 与 {found.name} 结构相同，按其计算",
+        )
+        return replace(found, assumed=(*found.assumed, known))
 
     def accelerator(self, gpu: str | None = None) -> Accelerator:
         """The one GPU, or the one named: a shipped name or a spec."""
@@ -104,9 +114,14 @@ class Asked:
         return Derate(self.derate_prefill, self.derate_decode)
 
     def speculation(self) -> Speculation:
-        """Drafts per step."""
+        """Drafts per step. Raises `UsageError` for an acceptance where nothing is drafted."""
         from breakeven.serving.speculation import Speculation
 
+        if self.drafts == 0 and (self.acceptance is not None or self.accepted_length is not None):
+            raise UsageError(
+                "an acceptance without drafts changes nothing",
+                remedy="say with --drafts how many tokens are drafted per step, or leave the acceptance out",
+            )
         return Speculation(self.drafts, self.acceptance, self.accepted_length)
 
     def layout(self) -> Layout | None:

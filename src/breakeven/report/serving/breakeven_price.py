@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 from breakeven.errors import BreakevenError, UsageError
 from breakeven.report.serving.asked import Asked, envelope_of_today
 from breakeven.report.serving.gpu_hour_price import GpuHourPrice
-from breakeven.report.serving.price_list import SoldAt, history
+from breakeven.report.serving.price_list import SoldAt, cached_warnings, history
 from breakeven.report.serving.published_use import PUBLISHED_UTILISATION, UTILISATION_SOURCE
 from breakeven.report.view_model import Label, View
 from breakeven.report.views.serving_assumptions import GIVEN, Assumption
@@ -61,7 +61,9 @@ def breakeven_price_answer(
         path,
         falling and falling.said,
     )
-    return breakeven_price_view(priced, envelope_of_today(sold.currency, serving_warnings(served)))
+    return breakeven_price_view(
+        priced, envelope_of_today(sold.currency, (*cached_warnings(sold), *serving_warnings(served)))
+    )
 
 
 def falling_list(

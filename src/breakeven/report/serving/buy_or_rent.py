@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
@@ -11,7 +12,7 @@ from breakeven.report.phrases import both
 from breakeven.report.serving.asked import Asked, envelope_of_today
 from breakeven.report.serving.gpu_hour_price import GpuHourPrice
 from breakeven.report.serving.owning import Owning
-from breakeven.report.serving.price_list import SoldAt
+from breakeven.report.serving.price_list import SoldAt, cached_warnings
 from breakeven.report.serving.published_use import PEAK_SOURCE, PUBLISHED_PEAK
 from breakeven.report.view_model import Label, Value, View
 from breakeven.report.views.serving_assumptions import ASSUMED, GIVEN, Assumption
@@ -56,6 +57,10 @@ def buy_or_rent_answer(
     volume = requests_per_month
     if volume is None:
         volume = (traffic.requests_per_second or 0) * SECONDS_PER_MONTH
+    if requests_per_month is not None and not 0 < requests_per_month < math.inf:
+        raise UsageError(
+            f"{requests_per_month:g} requests a month cannot be", remedy="write a number above zero"
+        )
     if not volume > 0:
         raise UsageError(
             "how many requests a month?", remedy="give --requests, or a traffic with a rate: 4000/1000@50rps"
@@ -89,7 +94,9 @@ def buy_or_rent_answer(
         ],
         left_out,
     )
-    return buy_or_rent_view(compared, envelope_of_today(currency, serving_warnings(served)))
+    return buy_or_rent_view(
+        compared, envelope_of_today(currency, (*cached_warnings(sold), *serving_warnings(served)))
+    )
 
 
 def _ways(

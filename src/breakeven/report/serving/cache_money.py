@@ -25,6 +25,8 @@ from breakeven.serving.traffic import traffic_of_requests
 _GPU_SECONDS_OF_HOURS_PER_MTOK = 3_600 / 1e6
 _DEFAULT_CURRENCY = "USD"
 _WEEKS_OF_A_YEAR = 52
+_LEAST_HOURS_PER_MTOK, _MOST_HOURS_PER_MTOK = 0.0005, 5.0
+"""From half a million input tokens a second on one GPU, beyond any, to 55, below any that is of use."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ def money_of(name: str, file: TraceFile, played: Replay, asked: Asked, chosen: C
     if chosen.uncached is not None:
         uncached = Estimate.exact(chosen.uncached * _GPU_SECONDS_OF_HOURS_PER_MTOK)
         cached = Estimate.exact((chosen.cached or 0.0) * _GPU_SECONDS_OF_HOURS_PER_MTOK)
+        remarks += _implausible(chosen.uncached)
     elif asked.models and asked.gpus:
         served = _served(name, file, played, asked)
         uncached, cached = served.work.uncached_input, served.work.cached_input
@@ -164,6 +167,23 @@ def _of_model(served: Served, uncached: Estimate, cached: Estimate) -> Label:
         f"{served.model}，{served.gpu}，{served.layout}：每百万未命中输入 {hours[0]:.3g} 卡时，"
         f"命中输入 {hours[1]:.3g} 卡时（模型估算）",
     )
+
+
+def _implausible(hours_per_mtok: float) -> list[Label]:
+    """That no model takes so much or so little, if so: GPU-seconds, or hours of a thousand tokens."""
+    if _LEAST_HOURS_PER_MTOK <= hours_per_mtok <= _MOST_HOURS_PER_MTOK:
+        return []
+    speed = 1e6 / (hours_per_mtok * 3_600)
+    usual = f"{_LEAST_HOURS_PER_MTOK:g} to {_MOST_HOURS_PER_MTOK:g}"
+    return [
+        Label(
+            f"--gpu-hours-per-mtok {hours_per_mtok:g} is {speed:,.3g} input tokens a second per GPU; models "
+            f"take {usual} hours: hours and seconds, or a thousand and a million tokens, may be mixed up",
+            f"--gpu-hours-per-mtok {hours_per_mtok:g} 相当于每卡每秒输入 {speed:,.3g} 词元；"
+            f"各模型通常为 {_LEAST_HOURS_PER_MTOK:g} 至 {_MOST_HOURS_PER_MTOK:g} 卡时："
+            "可能混淆了小时与秒，或每千与每百万词元",
+        )
+    ]
 
 
 def _what_is_missing(

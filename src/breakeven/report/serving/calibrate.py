@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from breakeven.report.view_model import View
@@ -18,5 +19,6 @@ def calibrate_answer(points: Path, written: Path | None = None) -> View:
     constants = shipped_constants()
     found = refit([point for point in everything if not point.doubt], constants)
     if written is not None:
-        write_offsets(written, [one.offset for one in found], points.name)
+        today = datetime.now(tz=UTC).date().isoformat()
+        write_offsets(written, [one.offset for one in found], points.name, today)
     return calibration_view(found, everything, constants, points.name)

@@ -46,6 +46,19 @@ class Owning:
     staff: float | None = None
     hardware_staff: float | None = None
 
+    def __post_init__(self) -> None:
+        if self.pue < 1:
+            raise UsageError(
+                f"--pue {self.pue:g} cannot be",
+                remedy="it is all power over that of the computers, 1 or more",
+            )
+        for name in ("purchase_price", "all_in_watts"):
+            value: float | None = getattr(self, name)
+            if value is not None and not value > 0:
+                raise UsageError(
+                    f"--{_flag(name)} {value:g} is not above zero", remedy="leave it out, or correct it"
+                )
+
     def money(self, name: str, currency: str) -> float:
         """A figure given, or its default in dollars. Raises `UsageError` in other currencies."""
         given: float | None = getattr(self, name)

@@ -11,6 +11,8 @@ from breakeven.money import EXACT
 from breakeven.pricing.listing import PriceRow, prices_through_time
 from breakeven.pricing.price_book import PriceBook
 from breakeven.pricing.quotes import Unpriced
+from breakeven.report.view_model import Label
+from breakeven.report.view_model import Warning as Said
 from breakeven.serving.breakeven_price import TokenPrices
 
 _MTOK_DIGITS = 6
@@ -79,6 +81,18 @@ def sold_at(
     )
 
 
+def cached_warnings(sold: SoldAt | None) -> tuple[Said, ...]:
+    """That cached input is dearer than computed, which no list has: two prices may be mixed up."""
+    if sold is None or sold.cached_input <= sold.uncached_input:
+        return ()
+    text = Label(
+        f"Cached input is sold at {sold.cached_input:f}, above input at {sold.uncached_input:f}: "
+        "are the two mixed up?",
+        f"命中缓存部分价格 {sold.cached_input:f} 高于输入价格 {sold.uncached_input:f}：两者是否写反？",
+    )
+    return (Said("cached_above_input", text),)
+
+
 def per_mtok(text: str, flag: str) -> Decimal:
     """A price per million tokens; what can only be per thousand or per token is refused.
 
@@ -124,7 +138,8 @@ def _from_book(like: str, currency: str | None, day: date | None) -> SoldAt:
     quote = book.quote("buy", provider, model, None, at, 0)
     if isinstance(quote, Unpriced):
         raise UsageError(
-            quote.reason.en, remedy="`breakeven prices show` lists models; --at names another day"
+            f"the price book has no price of {like} on {at.date().isoformat()}",
+            remedy="`breakeven prices show` lists models; --at names another day",
         )
     if currency is not None and quote.currency != currency:
         raise UsageError(

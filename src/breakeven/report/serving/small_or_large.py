@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Literal
 
+from breakeven.errors import UsageError
 from breakeven.report.serving.asked import Asked, envelope_of_today, warnings_of
 from breakeven.report.serving.gpu_hour_price import GpuHourPrice
 from breakeven.report.serving.published_use import PEAK_SOURCE, PUBLISHED_PEAK
 from breakeven.report.view_model import Label, Value, View
+from breakeven.report.view_model import Warning as Said
 from breakeven.report.views.serving_assumptions import ASSUMED, GIVEN, Assumption
 from breakeven.report.views.serving_figures import significant
 from breakeven.report.views.serving_small_or_large import Weighed, small_or_large_view
 from breakeven.serving.request_classes import Kinds
-from breakeven.serving.served import Served
+from breakeven.serving.served import Served, Work
 from breakeven.serving.small_or_large import Fleet, Replica, RequestClass
 
 
@@ -23,13 +25,18 @@ def small_or_large_answer(
 
     `spare` replicas of each model stand by; `peak` is the busiest hour over the mean.
     """
+    if asked.architecture(small).name == asked.architecture(large).name:
+        raise UsageError(
+            "--small and --large are the same model",
+            remedy="name two models: what moves must find another one",
+        )
     price = asked.price()
     served = {name: asked.served(name, traffic=kinds.traffic) for name in (small, large)}
     fleet = Fleet(
         kinds.requests_per_month,
         price.per_gpu_hour,
-        Replica(served[small].gpus_per_replica, spare),
-        Replica(served[large].gpus_per_replica, spare),
+        _replicas(served[small], spare),
+        _replicas(served[large], spare),
         peak,
     )
     weighed = Weighed(
@@ -45,8 +52,31 @@ def small_or_large_answer(
         fleet,
         _assumptions(price, fleet, kinds, served[small], served[large]),
     )
-    warnings = warnings_of([served[small], served[large]])
+    warnings = (*_left_out(kinds), *warnings_of([served[small], served[large]]))
     return small_or_large_view(weighed, envelope_of_today(price.currency, warnings))
+
+
+def _left_out(kinds: Kinds) -> tuple[Said, ...]:
+    """Which classes have no value of a good answer, or no loss of a bad one: these count as nothing."""
+    said: list[Said] = []
+    for name, words in _AMOUNT_WORDS.items():
+        which = [kind.name for kind in kinds.kinds if name in kind.left_out]
+        if which:
+            en, zh = ", ".join(which), "、".join(which)
+            text = Label(
+                f"{name} is not given for {en}: {words.en} counts as 0",
+                f"{zh} 未给出 {name}：{words.zh}按 0 计",
+            )
+            said.append(Said("amount_left_out", text))
+    return tuple(said)
+
+
+def _replicas(served: Served, spare: int) -> tuple[Replica, ...]:
+    """Of each pool, with the share of a request of the whole mix that it works on."""
+    total = sum(pool.gpu_seconds_per_request for pool in served.pools)
+    return tuple(
+        Replica(pool.gpus_per_replica, spare, pool.gpu_seconds_per_request / total) for pool in served.pools
+    )
 
 
 def _classes(
@@ -98,18 +128,29 @@ def _assumptions(
             "multiple",
             PEAK_SOURCE if fleet.peak_over_mean == PUBLISHED_PEAK else GIVEN,
         ),
-        (Label("Spare replicas of each", "各自备用副本"), fleet.small.spare, "count", ASSUMED),
-        (
-            Label("GPUs of a small replica", "小模型每副本卡数"),
-            fleet.small.gpus,
-            "count",
-            Label(small.layout, small.layout),
-        ),
-        (
-            Label("GPUs of a large replica", "大模型每副本卡数"),
-            fleet.large.gpus,
-            "count",
-            Label(large.layout, large.layout),
+        (Label("Spare replicas of each", "各自备用副本"), fleet.small[0].spare, "count", ASSUMED),
+        *(
+            (
+                Label(f"GPUs of a {words.en} replica{of.en}", f"{words.zh}每{of.zh}副本卡数"),
+                pool.gpus_per_replica,
+                "count",
+                Label(pool.layout, pool.layout),
+            )
+            for words, served in ((_SMALL, small), (_LARGE, large))
+            for pool in served.pools
+            for of in (_POOL_WORDS[pool.work],)
         ),
     ]
     return [Assumption(*figure) for figure in figures]
+
+
+_AMOUNT_WORDS = {
+    "value_of_good": Label("a good answer's value", "好回答的价值"),
+    "loss_of_bad": Label("a bad answer's loss", "坏回答的损失"),
+}
+_SMALL, _LARGE = Label("small", "小模型"), Label("large", "大模型")
+_POOL_WORDS: dict[Work, Label] = {
+    "all": Label("", ""),
+    "prefill": Label(", prefill", "预填充"),
+    "decode": Label(", decode", "解码"),
+}

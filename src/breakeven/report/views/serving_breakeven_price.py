@@ -44,8 +44,8 @@ _PAYS = {
     "not_sure": Label("not sure: the interval contains zero", "不确定：区间包含零"),
 }
 _VERDICTS = {
-    "at_least": Label("pays from here on", "达到此值起盈利"),
-    "at_most": Label("pays up to here", "不超过此值时盈利"),
+    "at_least": Label("pays from the break-even on", "达到盈亏平衡点起盈利"),
+    "at_most": Label("pays up to the break-even", "不超过盈亏平衡点时盈利"),
     "always": Label("pays at any value", "任何取值都盈利"),
     "never": Label("no value reaches it", "任何取值都达不到"),
 }

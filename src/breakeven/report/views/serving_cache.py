@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from breakeven.report.figures import Lines, Series, verbatim
 from breakeven.report.view_model import Envelope, Label, Value, View
 from breakeven.report.views.serving_cache_capacity import best_table, capacity_table
@@ -24,7 +26,8 @@ def cache_view(found: CacheFindings) -> View:
         nodes_table(found),
         fetch_table(found),
     ]
-    head = Envelope(found.name, as_of="", time_zone="", currency=found.currency, warnings=warnings(found))
+    today = datetime.now(tz=UTC).date().isoformat()
+    head = Envelope(found.name, today, time_zone="UTC", currency=found.currency, warnings=warnings(found))
     title = Label("Prefix cache: hits and size", "前缀缓存：命中与容量")
     return View("serving_cache", title, head, tuple(each for each in tables if each), facts=_facts(found))
 

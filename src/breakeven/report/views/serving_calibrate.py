@@ -8,14 +8,18 @@ from decimal import Decimal
 
 import numpy as np
 
-from breakeven.report.phrases import both
 from breakeven.report.view_model import Column, Envelope, Label, Table, Value, View, Warning  # noqa: A004
+from breakeven.report.views.serving_calibration import factor_bounds
 from breakeven.serving.calibration.point import Point
 from breakeven.serving.calibration.refit import FEWEST_POINTS, Refitted, by_deployment
 from breakeven.serving.constants import Constants
 
-_HALF_WIDTH = 1.2816
-"""Standard deviations from the middle to the bounds of an 80 % interval."""
+_DOUBTS = {
+    "concurrency and batch disagree": "并发数与批大小不一致",
+    "faster than weights can be read": "快于读取权重所需的时间",
+    "prefill and decode GPUs added up": "预填充与解码的显卡数被加在一起",
+}
+"""Why rows of aiconfigurator's are left out, in Chinese."""
 _COLUMNS = (
     Column("model", Label("Model", "模型")),
     Column("gpu", Label("GPU", "显卡")),
@@ -70,8 +74,8 @@ def _median(log_errors: np.ndarray) -> Decimal:
 
 
 def _factor(name: str, offset: float, spread: float) -> dict[str, Value]:
-    bounds = {"factor": offset, "low": offset - _HALF_WIDTH * spread, "high": offset + _HALF_WIDTH * spread}
-    return {f"{name}_{key}": Decimal(f"{np.exp(value):.3f}") for key, value in bounds.items()}
+    bounds = zip(("factor", "low", "high"), factor_bounds(offset, spread), strict=True)
+    return {f"{name}_{key}": Decimal(f"{value:.3f}") for key, value in bounds}
 
 
 def _warnings(everything: Sequence[Point]) -> tuple[Warning, ...]:
@@ -79,7 +83,7 @@ def _warnings(everything: Sequence[Point]) -> tuple[Warning, ...]:
     found = [
         Warning(
             "rows_left_out",
-            Label(f"{count} rows are left out: {doubt}", f"排除 {count} 行：{both(doubt).zh}"),
+            Label(f"{count} rows are left out: {doubt}", f"排除 {count} 行：{_DOUBTS.get(doubt, doubt)}"),
         )
         for doubt, count in doubts.items()
     ]

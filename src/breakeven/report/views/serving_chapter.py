@@ -253,7 +253,7 @@ def fleet_tables(account: Account) -> list[Table]:
     if table is None:
         return []
     one_pool = len({row["pool"] for row in table.rows}) == 1
-    hours = Label("Own fleet: hours billed and hours of work", "自有算力：账单卡时与工作卡时")
+    hours = Label("Own fleet: hours billed and hours of work", "自有算力：账单卡时与有效卡时")
     return [
         _columns(replace(table, id="serving_fleet_hours", title=hours, note=None), _TIME, one_pool),
         _columns(replace(table, id="serving_fleet_money"), _MONEY, one_pool),

@@ -17,18 +17,25 @@ from breakeven.report.views.serving_figures import (
     BOUND_WORDS,
     cells,
     interval_columns,
+    layout_label,
     significant,
 )
 from breakeven.serving.frontier import TPOT_MS, cheapest
 from breakeven.serving.served import Served
 
 Floats = NDArray[np.float64]
-_BEST = {"yes": Label("best", "最佳"), "": Label("", "")}
+_BEST = {
+    "yes": Label("best", "最佳"),
+    "": Label("", ""),
+    "no_price": Label("no price: give --gpu-price", "无价格：请用 --gpu-price 给出"),
+}
 _FIGURES = (
     "value", "low", "high", "uncached_input", "cached_input", "output", "tokens_per_second_per_gpu",
-    "tpot_ms", "ttft_ms", "layout", "bound", "gpus",
+    "tpot_ms", "ttft_ms", "layout", "bound", "gpus", "cost_per_hour",
 )  # fmt: skip
 _SECONDS_PER_HOUR = 3_600
+_MONEY_DIGITS = 9
+"""Of a bill, which is GPUs times a price: nothing in it is modelled but the count."""
 _PER_MTOK = 1e6
 
 
@@ -51,6 +58,15 @@ class Compared:
     def name(self) -> str:
         """As tables name it."""
         return f"{self.model} · {self.gpu}"
+
+    @property
+    def cost_per_hour(self) -> float | None:
+        """The bill: GPUs of the whole replicas that the traffic's rate needs, times their price. None without
+        a rate, a price or an answer.
+        """
+        if self.served is None or self.served.gpus is None or self.price_per_gpu_hour is None:
+            return None
+        return self.served.gpus * self.price_per_gpu_hour
 
     @property
     def frontier_cost(self) -> Floats:
@@ -91,7 +107,7 @@ def frontier_figure(compared: Sequence[Compared], currency: str, tpot_ms: Sequen
         note=Label(
             "Modelled. A gap: no layout is as fast as that.", "模型推算。空缺表示没有布局能达到该速度。"
         ),
-        category_axis=Label("Time per token promised, ms", "承诺的每词元时间（毫秒）"),
+        category_axis=Label("Time per token promised, ms", "承诺的后续每词元时间（TPOT，毫秒）"),
         value_axis=Label("Cost", "成本"),
     )
 
@@ -112,34 +128,48 @@ def frontier_table(compared: Sequence[Compared], currency: str) -> Table:
         for place, promise in enumerate(TPOT_MS)
     ]
     columns = (
-        Column("tpot_ms", Label("Time per token promised, ms", "承诺的每词元时间（毫秒）"), "count"),
+        Column(
+            "tpot_ms", Label("Time per token promised, ms", "承诺的后续每词元时间（TPOT，毫秒）"), "count"
+        ),
         *(Column(f"cost_{number}", verbatim(name), f"{currency}/Mtok") for number, name in enumerate(costs)),
         Column("cheapest", Label("Cheapest", "最省")),
     )
+    rate = Label(
+        " At any rate: layouts whose replicas are full. For the rate asked, the table above takes the fewest "
+        "GPUs in whole replicas, which may be another layout and cost more for each token.",
+        "按任意速率、副本满载计；上表则按所问速率取整副本卡数最少的布局，布局可能不同，每词元成本可能更高。",
+    )
+    said = rate if _has_rate(compared) else Label("", "")
     note = Label(
         "Cost of a million tokens of this mix with the best layout at each promise. No value: no layout is "
-        "as fast, or the GPU has no price.",
+        f"as fast, or the GPU has no price.{said.en}",
         "为各承诺下采用最佳布局时，每百万词元（按此流量构成）的成本。"
-        "无数值：没有布局达到该速度，或该显卡没有价格。",
+        f"无数值：没有布局达到该速度，或该显卡没有价格。{said.zh}",
     )
     return Table("frontier", Label("Cost against latency", "成本与延迟前沿"), columns, tuple(rows), note)
 
 
 def _best(compared: Sequence[Compared]) -> Compared | None:
     priced = [one for one in compared if one.served is not None and one.price_per_gpu_hour is not None]
-    return min(priced, key=_mix_cost, default=None)
+    return min(priced, key=_dearness, default=None)
 
 
-def _mix_cost(one: Compared) -> float:
+def _dearness(one: Compared) -> tuple[float, float]:
+    """The bill where the traffic has a rate, then the cost of the mix."""
     if one.served is None or one.price_per_gpu_hour is None:
-        return float("inf")
-    return cost_of_mix(one.served, one.price_per_gpu_hour).value
+        return float("inf"), float("inf")
+    return one.cost_per_hour or 0.0, cost_of_mix(one.served, one.price_per_gpu_hour).value
+
+
+def _has_rate(compared: Sequence[Compared]) -> bool:
+    return any(one.served is not None and one.served.gpus is not None for one in compared)
 
 
 def _table(compared: Sequence[Compared], currency: str) -> Table:
     best = _best(compared)
-    rows = [_row(one, is_best=one is best) for one in sorted(compared, key=_mix_cost)]
+    rows = [_row(one, is_best=one is best) for one in sorted(compared, key=_dearness)]
     unit = f"{currency}/Mtok"
+    layouts = {one.served.layout: layout_label(one.served.layout) for one in compared if one.served}
     columns = (
         Column("model", Label("Model", "模型")),
         Column("gpu", Label("GPU", "显卡")),
@@ -150,21 +180,32 @@ def _table(compared: Sequence[Compared], currency: str) -> Table:
         Column("cached_input", Label("Input, cached", "输入（命中缓存）"), unit),
         Column("output", Label("Output", "输出"), unit),
         Column("tokens_per_second_per_gpu", Label("Output per second and GPU", "每卡每秒输出"), "count"),
-        Column("tpot_ms", Label("Time per token, ms", "每词元时间（毫秒）"), "count"),
-        Column("ttft_ms", Label("First token, ms", "首词元（毫秒）"), "count"),
-        Column("layout", Label("Layout", "布局")),
+        Column("tpot_ms", Label("Time per token, ms", "后续每词元时间（TPOT，毫秒）"), "count"),
+        Column("ttft_ms", Label("First token, ms", "首词元时间（TTFT，毫秒）"), "count"),
+        Column("layout", Label("Layout", "并行布局"), words=layouts),
         Column("bound", Label("Most time goes into", "主要耗时"), words=dict(BOUND_WORDS)),
         Column("gpus", Label("GPUs", "卡数"), "count"),
+        Column("cost_per_hour", Label("Bill an hour", "每小时账单"), currency),
     )
-    note = Label(
-        "At the promise made, GPUs as busy as it allows. No cost: the GPU has no price.",
-        "按所作承诺、以其允许的最高负载计。没有成本：该显卡没有价格。",
+    note = (
+        Label(
+            "At the promise made. Ordered by the bill an hour: GPUs for the rate, in whole replicas. Costs "
+            "of tokens are of GPUs as busy as the promise allows.",
+            "按所作承诺。按每小时账单排序：满足请求速率的卡数（整副本）× 卡时价格。"
+            "词元成本按承诺所允许的最高负载计。",
+        )
+        if _has_rate(compared)
+        else Label(
+            "At the promise made, GPUs as busy as it allows. No cost: the GPU has no price.",
+            "按所作承诺、以其允许的最高负载计。没有成本：该显卡没有价格。",
+        )
     )
     return Table("compared", Label("At the promise made", "按所作承诺"), columns, tuple(rows), note)
 
 
 def _row(one: Compared, *, is_best: bool) -> dict[str, Value]:
-    named: dict[str, Value] = {"model": one.model, "gpu": one.gpu, "best": "yes" if is_best else ""}
+    mark = "no_price" if one.price_per_gpu_hour is None else "yes" if is_best else ""
+    named: dict[str, Value] = {"model": one.model, "gpu": one.gpu, "best": mark}
     row = named | dict.fromkeys(_FIGURES)
     served = one.served
     if served is None:
@@ -184,6 +225,7 @@ def _row(one: Compared, *, is_best: bool) -> dict[str, Value]:
         "layout": served.layout,
         "bound": served.bound,
         "gpus": served.gpus,
+        "cost_per_hour": None if one.cost_per_hour is None else significant(one.cost_per_hour, _MONEY_DIGITS),
     }
 
 

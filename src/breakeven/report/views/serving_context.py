@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from breakeven.errors import UsageError
 from breakeven.report.phrases import failure_in_chinese
 from breakeven.report.view_model import Column, Envelope, Label, Table, Value, View, Warning  # noqa: A004
+from breakeven.report.views.serving_calibration import calibration_unused
 from breakeven.report.views.serving_cost import PriceShown
 from breakeven.report.views.serving_figures import NOVELTY_WORDS, cells, interval_columns, significant
 from breakeven.report.views.serving_models import attention_label
@@ -28,7 +29,7 @@ _COST_NOTE = Label(
 _HELD_NOTE = Label(
     "Least GPUs: the smallest replica that holds weights and this cache. Beside it: requests of usual length "
     "that run at once, as memory and the time promised per token allow.",
-    "最少卡数：能容纳权重与该缓存的最小副本。并行请求：在显存与每词元时间承诺下可同时运行的普通请求数。",
+    "最少卡数：能容纳权重与该缓存的最小副本。并发（batch）：在显存与后续每词元时间承诺下可同时运行的普通请求数。",
 )
 
 
@@ -129,12 +130,12 @@ def _held(rows: Sequence[ContextRow]) -> Table:
         Column("kv_memory", Label("KV memory", "KV 显存"), "GB"),
         Column("least_gpus", Label("Least GPUs", "最少卡数"), "count"),
         Column("layout", Label("Layout", "布局")),
-        Column("first_token_seconds", Label("First token, s", "首词元（秒）"), "count"),
+        Column("first_token_seconds", Label("First token, s", "首词元时间（TTFT，秒）"), "count"),
         Column("cached_first_token_seconds", Label("if cached, s", "命中缓存时（秒）"), "count"),
-        Column("per_token_ms", Label("Answer per token, ms", "回答每词元（毫秒）"), "count"),
+        Column("per_token_ms", Label("Answer per token, ms", "后续每词元时间（TPOT，毫秒）"), "count"),
         Column("attention_share", Label("Attention in prefill", "预填充中注意力"), "ratio"),
-        Column("batch", Label("Others without it", "无此请求时并行"), "count"),
-        Column("beside", Label("beside it", "有此请求时"), "count"),
+        Column("batch", Label("Others without it", "无此请求时并发（batch）"), "count"),
+        Column("beside", Label("beside it", "有此请求时并发（batch）"), "count"),
         Column("blocked", Label("places taken", "占用位置"), "ratio"),
     )
     lines: list[dict[str, Value]] = []
@@ -189,11 +190,11 @@ def _basis(basis: Basis) -> Table:
                f"{prompt.end_tokens:,.0f} 词元，总是计算")),
         ("usual", Label("Others", "其他请求"),
          Label(f"{prompt.usual_tokens:,.0f} tokens of context, {milliseconds:,.3g} ms per token promised",
-               f"上下文 {prompt.usual_tokens:,.0f} 词元，承诺每词元 {milliseconds:,.3g} 毫秒")),
+               f"上下文 {prompt.usual_tokens:,.0f} 词元，承诺后续每词元时间 {milliseconds:,.3g} 毫秒")),
         ("load", Label("Reading a cache back", "读回缓存"),
          Label(f"{load:g} GB/s for each GPU, assumed: PCIe 5.0 x16 carries 63",
                f"每卡 {load:g} GB/s（假设；PCIe 5.0 x16 为 63）")),
-        ("derate", Label("Production over benchmark", "生产与基准之比"),
+        ("derate", Label("Production over benchmark", "生产折减系数"),
          Label(f"{derate} (prefill, decode)", f"{derate}（预填充、解码）")),
     ]  # fmt: skip
     columns = (
@@ -222,6 +223,10 @@ def _warnings(rows: Sequence[ContextRow]) -> tuple[Warning, ...]:
                     f"{name} 支持的上下文为 {longest:,} 词元：超出部分只计运算与显存，不代表回答质量",
                 ),
             )
+        held, deployment = row.deployment.constants.offsets, row.deployment
+        if held and deployment.offset is None:
+            asked = name, deployment.accelerator.name, deployment.engine, deployment.precision
+            found[f"{name} {deployment.accelerator.name} calibration"] = calibration_unused(asked, held)
         if row.deployment.novelty in ("new_model", "new_gpu", "new_both"):
             words, gpu = NOVELTY_WORDS[row.deployment.novelty], row.deployment.accelerator.name
             found[f"{name} {gpu}"] = Warning(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from breakeven.report.view_model import Column, Envelope, Label, Table, Value, View, Warning  # noqa: A004
+from breakeven.report.views.serving_calibration import calibration_unused, calibration_words
 from breakeven.report.views.serving_figures import (
     BOUND_WORDS,
     CLASSES,
@@ -18,6 +20,8 @@ from breakeven.report.views.serving_figures import (
 )
 from breakeven.serving.class_work import TOKENS_PER_MTOK
 from breakeven.serving.estimate import Estimate
+from breakeven.serving.knife_edge import MOSTLY
+from breakeven.serving.published_day import DAY, reached_of_model
 from breakeven.serving.served import BOUNDS, Served
 
 _SECONDS_PER_HOUR = 3_600
@@ -25,8 +29,8 @@ _MEASURES: dict[str, Label] = {
     "tokens_per_second_per_gpu": Label("Output tokens per second and GPU", "每卡每秒输出词元"),
     "input_per_second_per_gpu": Label("Input tokens per second and GPU", "每卡每秒输入词元"),
     "tokens_per_second_per_user": Label("Tokens per second and user", "每用户每秒词元"),
-    "ttft_ms": Label("Time to the first token, ms", "首词元时间（毫秒）"),
-    "tpot_ms": Label("Time per further token, ms", "后续每词元时间（毫秒）"),
+    "ttft_ms": Label("Time to the first token, ms", "首词元时间（TTFT，毫秒）"),
+    "tpot_ms": Label("Time per further token, ms", "后续每词元时间（TPOT，毫秒）"),
     "cost_per_request": Label("Cost of a request", "每次请求成本"),
     "gpus": Label("GPUs for the rate, in whole replicas", "满足请求速率的卡数（整副本）"),
     "cost_per_hour": Label("Cost of these GPUs per hour", "这些显卡每小时成本"),
@@ -74,7 +78,16 @@ def cost_of_mix(served: Served, price_per_gpu_hour: float) -> Estimate:
 
 def serving_warnings(served: Served) -> tuple[Warning, ...]:
     """What a reader must know beside the figures."""
-    found: list[Warning] = []
+    found = [
+        Warning("assumed", Label(f"{served.model}: {one.en}", f"{served.model}：{one.zh}"))
+        for one in served.assumed
+    ]
+    if served.calibration and served.offset is None:
+        found.append(
+            calibration_unused(
+                (served.model, served.gpu, served.engine, served.precision), served.calibration
+            )
+        )
     if served.novelty in ("new_model", "new_gpu", "new_both"):
         said = NOVELTY_WORDS[served.novelty]
         found.append(
@@ -86,19 +99,70 @@ def serving_warnings(served: Served) -> tuple[Warning, ...]:
                 ),
             )
         )
+    found += _strains(served)
     if served.derate.prefill == served.derate.decode == 1.0:
+        own, ours = DAY.derate, reached_of_model()
         found.append(
             Warning(
                 "benchmark",
                 Label(
-                    "These are a benchmark's figures. Production reaches less of them: 0.51 in prefill and "
-                    "0.80 in decode on DeepSeek's published day (--derate-prefill, --derate-decode).",
-                    "以上为基准测试水平。生产环境达不到：DeepSeek 公布日的预填充为其 0.51、解码为 0.80"
-                    "（--derate-prefill、--derate-decode）。",
+                    "These are a benchmark's figures; production reaches less. One published day reached "
+                    f"{own.prefill:.2f} in prefill and {own.decode:.2f} in decode of its provider's own "
+                    f"benchmark, {ours.prefill:.2f} and {ours.decode:.2f} of what this model says of it. "
+                    "Give your own derate (--derate-prefill, --derate-decode), or calibrate.",
+                    "以上为基准测试水平，生产环境会更低。某公布日的预填充与解码分别达到其服务商自家基准的 "
+                    f"{own.prefill:.2f} 与 {own.decode:.2f}，为本模型对同一基准推算值的 "
+                    f"{ours.prefill:.2f} 与 {ours.decode:.2f}。"
+                    "请给出自己的生产折减系数（--derate-prefill、--derate-decode），或做校准。",
                 ),
             )
         )
     return tuple(found)
+
+
+def _strains(served: Served) -> list[Warning]:
+    """A promise at the edge of what the GPUs can keep, and a layout that a link does not span."""
+    found: list[Warning] = []
+    waiting = served.parts["waiting"]
+    if waiting > MOSTLY:
+        looser = served.halving_ttft_seconds
+        advice = Label("", "")
+        if looser is not None:
+            said = f"{math.ceil(looser * 1_000):,}"
+            advice = Label(
+                f"; promising {said} ms would halve the cost of a token",
+                f"；若承诺 {said} 毫秒，每词元成本可减半",
+            )
+        promised = f"{served.target.ttft_seconds * 1_000:,.0f}"
+        found.append(
+            Warning(
+                "knife_edge",
+                Label(
+                    f"{served.model} on {served.gpu}: {waiting:.0%} of GPU time is kept free so that "
+                    f"{promised} ms to the first token hold{advice.en}",
+                    f"{served.model} 在 {served.gpu} 上：{waiting:.0%} 的 GPU 时间为保证首词元时间 "
+                    f"{promised} 毫秒而空闲预留{advice.zh}",
+                ),
+            )
+        )
+    if served.stretched is not None:
+        wide, link, copies = (
+            served.stretched.tensor,
+            served.stretched.link_gpus,
+            served.stretched.cache_copies,
+        )
+        found.append(
+            Warning(
+                "beyond_link",
+                Label(
+                    f"TP{wide} is wider than the {link} GPUs that a link of {served.gpu} joins: every layer "
+                    f"waits for the network, and each sequence's cache is held {copies} times",
+                    f"TP{wide} 超出 {served.gpu} 卡间互联所连的 {link} 卡：每层都要等待网络，"
+                    f"每个序列的 KV 缓存保存 {copies} 份",
+                ),
+            )
+        )
+    return found
 
 
 def _cost_table(served: Served, price: PriceShown) -> Table:
@@ -223,10 +287,10 @@ def _pools_table(served: Served) -> Table:
         Column("work", Label("Work", "任务"), words=dict(WORK_WORDS)),
         Column("layout", Label("Layout", "并行布局")),
         Column("gpus_per_replica", Label("GPUs per replica", "每副本卡数"), "count"),
-        Column("batch", Label("Running, mean", "平均并发"), "count"),
-        Column("batch_at_percentile", Label("Running at the percentile", "分位并发"), "count"),
-        Column("utilisation", Label("Of the most it could do", "相对其极限吞吐"), "ratio"),
-        Column("limit", Label("Batch limited by", "批量受限于"), words=dict(LIMIT_WORDS)),
+        Column("batch", Label("Running, mean", "并发（batch），平均"), "count"),
+        Column("batch_at_percentile", Label("Running at the percentile", "并发（batch），分位"), "count"),
+        Column("utilisation", Label("Of the most it could do", "占理论极限吞吐"), "ratio"),
+        Column("limit", Label("Batch limited by", "并发（batch）受限于"), words=dict(LIMIT_WORDS)),
         Column("replicas", Label("Replicas", "副本数"), "count"),
         Column("gpus", Label("GPUs", "卡数"), "count"),
     )
@@ -265,8 +329,8 @@ def _basis_table(served: Served, price: PriceShown) -> Table:
             Label(
                 f"p{target.percentile * 100:g}: {target.ttft_seconds * 1e3:g} ms to the first token, "
                 f"{target.tpot_seconds * 1e3:g} ms per token",
-                f"p{target.percentile * 100:g}：首词元 {target.ttft_seconds * 1e3:g} 毫秒，"
-                f"每词元 {target.tpot_seconds * 1e3:g} 毫秒",
+                f"p{target.percentile * 100:g}：首词元时间 {target.ttft_seconds * 1e3:g} 毫秒，"
+                f"后续每词元时间 {target.tpot_seconds * 1e3:g} 毫秒",
             ),
         ),
         (
@@ -283,11 +347,16 @@ def _basis_table(served: Served, price: PriceShown) -> Table:
             else Label("average of those measured", "实测引擎平均"),
         ),
         (
-            Label("From benchmark to production", "基准测试到生产的折减"),
+            Label("From benchmark to production", "生产折减系数"),
             Label(
                 f"prefill × {served.derate.prefill:g}, decode × {served.derate.decode:g}",
                 f"预填充 × {served.derate.prefill:g}，解码 × {served.derate.decode:g}",
             ),
+        ),
+        *(
+            []
+            if served.offset is None
+            else [(Label("Calibration", "校准"), calibration_words(served.offset))]
         ),
         (Label("Interval rests on", "区间依据"), NOVELTY_WORDS[served.novelty]),
     ]

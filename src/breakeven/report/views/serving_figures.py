@@ -24,8 +24,8 @@ BOUND_WORDS: dict[str, Label] = {
 }
 LIMIT_WORDS: dict[str, Label] = {
     "memory_capacity": Label("memory capacity", "显存容量"),
-    "tpot_target": Label("target for time per token", "每词元时间目标"),
-    "ttft_target": Label("target for the first token", "首词元时间目标"),
+    "tpot_target": Label("target for time per token", "后续每词元时间（TPOT）目标"),
+    "ttft_target": Label("target for the first token", "首词元时间（TTFT）目标"),
     "scheduler": Label("the engine's scheduler", "引擎调度上限"),
 }
 MODE_WORDS: dict[str, Label] = {
@@ -44,6 +44,16 @@ NOVELTY_WORDS: dict[str, Label] = {
     "new_both": Label("neither model nor GPU was measured", "该模型与该显卡均无实测"),
     "measured": Label("calibrated with your own measurements", "已用自有实测校准"),
 }
+
+
+def layout_label(layout: str) -> Label:
+    """Layouts in words: those of prefill and decode by name.
+
+    >>> layout_label("prefill TP8, decode EP144").zh
+    '预填充 TP8，解码 EP144'
+    """
+    chinese = layout.replace("prefill", "预填充").replace("decode", "解码").replace(", ", "，")
+    return Label(layout, chinese)
 
 
 def significant(number: float, digits: int = _DIGITS) -> Decimal | None:

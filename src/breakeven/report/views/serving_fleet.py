@@ -13,7 +13,13 @@ from breakeven.money import post_parts
 from breakeven.report.view_model import Column, Envelope, Label, Table, Value, View, Warning  # noqa: A004
 from breakeven.report.views.serving_figures import CLASSES, cells, interval_columns, significant
 from breakeven.report.views.serving_fleet_hours import all_hours_table, hours_table
-from breakeven.report.views.serving_fleet_short import money, shortage_table, waits_table
+from breakeven.report.views.serving_fleet_short import (
+    balance_table,
+    money,
+    shortage_table,
+    waiting_remark,
+    waits_table,
+)
 from breakeven.serving.class_work import TOKENS_PER_MTOK
 from breakeven.serving.estimate import Estimate
 from breakeven.serving.fleet.best_mix import mixes
@@ -22,13 +28,13 @@ from breakeven.serving.fleet.cost import DID, PAID
 from breakeven.serving.fleet.demand import TOKEN_CLASSES, Floats
 from breakeven.serving.fleet.margin import margins
 from breakeven.serving.fleet.month import FleetMonth
-from breakeven.serving.fleet.shortage import avoided_by
+from breakeven.serving.fleet.shortage import avoided_by, waiting_at_the_end
 from breakeven.serving.fleet.supply import Rules, Supply
 
 TOTAL = "total"
 _TOTAL = Label("Total", "合计")
 _MEASURES: dict[str, Label] = {
-    "work": Label("GPU-hours of work asked for", "所需工作卡时"),
+    "work": Label("GPU-hours of work asked for", "所需有效卡时"),
     "peak_on": Label("GPUs on in the busiest hour", "最忙时段开机卡数"),
     "mean_on": Label("GPUs on, on average", "平均开机卡数"),
     "peak_to_mean": Label("Work in the busiest hour over the mean", "峰值与均值之比"),
@@ -36,7 +42,7 @@ _MEASURES: dict[str, Label] = {
     "utilisation": Label("Of these, working", "其中用于工作"),
     "cost": Label("Cost", "成本"),
     "idle": Label("Of it, not working", "其中未工作"),
-    "per_work_hour": Label("Cost of a GPU-hour of work, idle included", "每工作卡时成本（含空闲）"),
+    "per_work_hour": Label("Cost of a GPU-hour of work, idle included", "每有效卡时成本（含空闲）"),
     "revenue": Label("Revenue at the prices given", "按所给价格的收入"),
     "margin": Label("Revenue less cost", "收入减成本"),
     "free_hours": Label("Hours in which a further token costs nothing", "再多词元也不增加成本的时段"),
@@ -96,6 +102,7 @@ def serving_fleet_view(shown: FleetShown, envelope: Envelope, *, for_people: boo
     if all(model.prices_per_mtok is not None for model in month.models):
         tables.append(_margin_table(month, currency))
     if month.hours_short:
+        tables.append(balance_table(month, currency))
         tables.append(shortage_table(month, shown.supplies, shown.rules, shown.patience_hours, currency))
     if shown.priority_share:
         tables.append(waits_table(month, shown.priority_share, shown.patience_hours))
@@ -115,11 +122,20 @@ def serving_fleet_view(shown: FleetShown, envelope: Envelope, *, for_people: boo
             "more_gpus_by_the_hour": money(more.by_the_hour, currency),
             "more_gpus_all_hours": money(more.all_hours, currency),
         }
+    waiting = waiting_at_the_end(month)
+    if waiting.gpu_hours > 0:
+        facts |= {
+            "waiting_mtok": significant(float(waiting.tokens.sum()) / TOKENS_PER_MTOK),
+            "waiting_gpu_hours": significant(waiting.gpu_hours),
+            "pending_revenue": money(waiting.revenue, currency),
+            "hours_to_clear": significant(waiting.hours_to_clear),
+        }
     names = ", ".join(month.demand.models)
     title = Label(
         f"Fleet for {names}: {month.demand.hours} hours", f"{names} 的机队：{month.demand.hours} 小时"
     )
-    head = replace(envelope, warnings=(*envelope.warnings, *_warnings(shown)))
+    left = [waiting_remark(waiting, currency)] if waiting.gpu_hours > 0 else []
+    head = replace(envelope, warnings=(*envelope.warnings, *left, *_warnings(shown)))
     return View("serving_fleet", title, head, tuple(tables), facts=facts)
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from breakeven.report.view_model import Column, Label, Table, Value
 from breakeven.report.views.serving_figures import significant
 from breakeven.serving.class_work import SECONDS_PER_HOUR
+from breakeven.serving.fleet.cost import DID
 from breakeven.serving.fleet.demand import Floats
 from breakeven.serving.fleet.month import FleetMonth
 
@@ -54,11 +55,12 @@ def waits_by_hour(month: FleetMonth) -> Floats:
 
 def _series(month: FleetMonth) -> dict[str, Floats]:
     paid, working = month.paid, month.gpu_hours_of("working")
+    not_working = [month.gpu_hours_of(line) for line in DID if line != "working"]
     found = {
         "work": month.work,
         "on": month.on,
         "on_demand": month.gpu_hours_of("on_demand"),
-        "idle": paid - working,
+        "idle": sum(not_working, np.zeros_like(paid)),
         "utilisation": np.divide(working, paid, out=np.full_like(paid, np.nan), where=paid > 0),
         "cost": month.cost,
         "marginal": marginal_by_hour(month),
@@ -75,7 +77,7 @@ def _columns(currency: str) -> dict[str, Column]:
         "work": Column("work", Label("Work, GPUs", "所需工作（卡）"), "count"),
         "on": Column("on", Label("GPUs on", "开机卡数"), "count"),
         "on_demand": Column("on_demand", Label("Of them on demand", "其中按需"), "count"),
-        "idle": Column("idle", Label("Paid and idle", "付费空闲"), "count"),
+        "idle": Column("idle", Label("Paid and idle", "已付费但空闲"), "count"),
         "utilisation": Column("utilisation", Label("Working, of paid", "利用率"), "ratio"),
         "cost": Column("cost", Label("Cost per hour", "每小时成本"), f"{currency}/hour"),
         "marginal": Column("marginal", Label("One more GPU-hour", "再增一卡时"), f"{currency}/hour"),

@@ -7,14 +7,15 @@ from decimal import Decimal
 
 import numpy as np
 
-from breakeven.money import post
-from breakeven.report.view_model import Column, Label, Table, Value
+from breakeven.money import post, post_parts
+from breakeven.report.view_model import Column, Label, Table, Value, Warning  # noqa: A004
 from breakeven.report.views.serving_figures import significant
 from breakeven.report.views.serving_fleet_hours import hours_to_minutes
+from breakeven.serving.class_work import TOKENS_PER_MTOK
 from breakeven.serving.fleet.hour_wait import priority_waits
 from breakeven.serving.fleet.month import FleetMonth, PoolMonth
 from breakeven.serving.fleet.priority import who_waits
-from breakeven.serving.fleet.shortage import avoided_by, policies
+from breakeven.serving.fleet.shortage import Waiting, avoided_by, policies, revenue_of
 from breakeven.serving.fleet.supply import Rules, Supply
 
 OVERFLOW_WORDS = {
@@ -23,6 +24,12 @@ OVERFLOW_WORDS = {
     "slow": Label("slow down for all", "全体降速"),
 }
 _SECONDS_PER_MINUTE = 60
+_FATES = {
+    "served": Label("served", "已服务"),
+    "waiting": Label("waiting at the end", "期末排队"),
+    "lost": Label("turned away or gone", "被拒绝或流失"),
+    "demanded": Label("demanded", "需求合计"),
+}
 GROUPS = {
     "first": Label("with priority", "优先用户"),
     "others": Label("the others", "其他用户"),
@@ -47,10 +54,14 @@ def shortage_table(
             {
                 "policy": lost.policy,
                 "hours_short": lost.hours_short,
-                "lost_mtok": significant(float(lost.tokens.sum()) / 1e6),
+                "lost_mtok": significant(float(lost.tokens.sum()) / TOKENS_PER_MTOK),
                 "lost_share": significant(float(lost.tokens.sum() / month.demand.tokens.sum())),
                 "lost_requests": None if lost.requests is None else significant(lost.requests),
                 "lost_revenue": money(lost.revenue, currency),
+                "waiting_mtok": significant(float(lost.waiting.tokens.sum()) / TOKENS_PER_MTOK),
+                "waiting_gpu_hours": significant(lost.waiting.gpu_hours),
+                "pending_revenue": money(lost.waiting.revenue, currency),
+                "hours_to_clear": significant(lost.waiting.hours_to_clear),
                 "backlog_hours": lost.backlog_hours,
                 "wait_minutes": significant(round(hours_to_minutes(lost.wait_hours), 3)),
                 "longest_wait_minutes": significant(hours_to_minutes(lost.longest_wait_hours)),
@@ -65,6 +76,10 @@ def shortage_table(
         Column("lost_share", Label("Of all tokens", "占全部词元"), "ratio"),
         Column("lost_requests", Label("Requests lost", "损失请求"), "requests"),
         Column("lost_revenue", Label("Revenue lost", "损失收入"), currency),
+        Column("waiting_mtok", Label("Waiting at the end, million tokens", "期末排队（百万词元）"), "count"),
+        Column("waiting_gpu_hours", Label("Waiting at the end, GPU-hours", "期末排队（卡时）"), "count"),
+        Column("pending_revenue", Label("Revenue pending", "待实现收入"), currency),
+        Column("hours_to_clear", Label("Hours to clear", "清空所需小时"), "count"),
         Column("backlog_hours", Label("Hours with a backlog", "积压时段"), "hours"),
         Column("wait_minutes", Label("Wait, mean, minutes", "平均等待（分钟）"), "count"),
         Column("longest_wait_minutes", Label("Worst hour, minutes", "最长等待（分钟）"), "count"),
@@ -79,6 +94,78 @@ def shortage_table(
         _note(month, currency),
         frozenset({chosen}) if chosen >= 0 else frozenset(),
     )
+
+
+def balance_table(month: FleetMonth, currency: str) -> Table:
+    """What became of all that was asked for: served, waiting at the end, or lost; together the demand."""
+    outcomes = [pool.outcome for pool in month.pools]
+    parts = {
+        "served": [one.served.sum(axis=0) for one in outcomes],
+        "waiting": [one.waiting[-1] for one in outcomes],
+        "lost": [one.rejected.sum(axis=0) for one in outcomes],
+    }
+    tokens = {name: float(sum(one.sum() for one in found)) for name, found in parts.items()}
+    hours = {
+        name: sum(float(pool.pool.work_of(one).sum()) for pool, one in zip(month.pools, found, strict=True))
+        for name, found in parts.items()
+    }
+    revenues = [revenue_of(month, np.concatenate(found)) for found in parts.values()]
+    known = [one for one in revenues if one is not None]
+    posted: list[Decimal] = []
+    if len(known) == len(parts):
+        posted = post_parts([Decimal(repr(round(one, 9))) for one in known], currency)
+    rows: list[dict[str, Value]] = [
+        {
+            "fate": name,
+            "mtok": significant(tokens[name] / TOKENS_PER_MTOK, 6),
+            "share": significant(tokens[name] / sum(tokens.values())),
+            "gpu_hours": significant(hours[name], 6),
+            "revenue": posted[at] if posted else None,
+        }
+        for at, name in enumerate(parts)
+    ]
+    rows.append(
+        {
+            "fate": "demanded",
+            "mtok": significant(float(month.demand.tokens.sum()) / TOKENS_PER_MTOK, 6),
+            "share": Decimal(1),
+            "gpu_hours": significant(float(month.work.sum()), 6),
+            "revenue": sum(posted, Decimal(0)) if posted else None,
+        }
+    )
+    return Table(
+        "balance",
+        Label("What became of the demand", "需求的去向"),
+        (
+            Column("fate", Label("Tokens", "词元"), words=_FATES),
+            Column("mtok", Label("Million tokens", "百万词元"), "count"),
+            Column("share", Label("Share", "占比"), "ratio"),
+            Column("gpu_hours", Label("GPU-hours of work", "有效卡时"), "count"),
+            Column("revenue", Label("Revenue", "收入"), currency),
+        ),
+        tuple(rows),
+        Label(
+            "Served, waiting and lost add up to what was demanded; only what was served is in the revenue of "
+            "the fleet.",
+            "已服务、排队与流失合计等于需求；机队收入只含已服务部分。",
+        ),
+        frozenset({len(rows) - 1}),
+    )
+
+
+def waiting_remark(waiting: Waiting, currency: str) -> Warning:
+    """Who reads the margin must know that part of the demand is only put off."""
+    mtok, hours = waiting.tokens.sum() / TOKENS_PER_MTOK, waiting.gpu_hours
+    en = f"at the end of the period {mtok:,.1f} million tokens still wait ({hours:,.1f} GPU-hours)"
+    zh = f"期末仍有 {mtok:,.1f} 百万词元在排队（{hours:,.1f} 卡时）"
+    pending = money(waiting.revenue, currency)
+    if pending is not None:
+        en += f"; {pending:,} {currency} of revenue is pending"
+        zh += f"；{pending:,} {currency} 收入待实现"
+    if np.isfinite(waiting.hours_to_clear):
+        en += f"; with the GPUs of the last hour and nothing more to serve, {waiting.hours_to_clear:,.1f} hours clear it"  # noqa: E501
+        zh += f"；按最后一小时的卡数且不再有新需求，需 {waiting.hours_to_clear:,.1f} 小时清空"
+    return Warning("waiting_at_the_end", Label(en, zh))
 
 
 def _note(month: FleetMonth, currency: str) -> Label:
@@ -108,11 +195,13 @@ def _note(month: FleetMonth, currency: str) -> Label:
 def waits_table(month: FleetMonth, priority_share: float, patience_hours: float) -> Table:
     """Who waits where a share of the work goes first, pool by pool added up."""
     rows: list[dict[str, Value]] = []
+    unserved = 0
     for pool in month.pools:
         work, capacity = pool.pool.work.sum(axis=1), pool.capacity.sum(axis=1)
         first, others = who_waits(work, capacity, priority_share, patience_hours)
         nobody, _ = who_waits(work, capacity, 1.0, patience_hours)
         inside = _inside(pool, priority_share)
+        unserved += int(((others.wait_hours == np.inf) & (others.arriving > 0)).sum())
         for (name, one), minutes in zip(
             (("first", first), ("others", others), ("nobody", nobody)), inside, strict=True
         ):
@@ -142,12 +231,30 @@ def waits_table(month: FleetMonth, priority_share: float, patience_hours: float)
             Column("lost_share", Label("Gone", "流失"), "ratio"),
         ),
         tuple(rows),
-        Label(
-            "As a queue on the GPUs that serve, whatever the policy; the worst hour is that of the backlog. "
-            "Priority moves waiting, it does not remove any.",
-            "不论策略，均按开机的卡排队计算；最长等待指积压所致。优先权只转移等待，不会减少等待。",
-        ),
+        _priority_note(is_patient=bool(np.isinf(patience_hours)), unserved_hours=unserved),
     )
+
+
+def _priority_note(*, is_patient: bool, unserved_hours: int) -> Label:
+    """How to read the waits, and why some have no value."""
+    en = "As a queue on the GPUs that serve, whatever the policy; the worst hour is that of the backlog. "
+    zh = "不论策略，均按开机的卡排队计算；最长等待指积压所致。"
+    if is_patient:
+        en += "Priority moves waiting, it does not remove any."
+        zh += "优先权只转移等待，不会减少等待。"
+    else:
+        en += (
+            "Priority moves waiting to the others; where patience ends, more of them go than would if nobody "
+            "were first."
+        )
+        zh += "优先权把等待转移给其他用户；耐心有限时，流失会多于无人优先时。"
+    if unserved_hours:
+        en += (
+            f" In {unserved_hours} hours those with priority take all GPUs: who comes then has a wait without "
+            "end, so the others' waits have no value."
+        )
+        zh += f"有 {unserved_hours} 个时段优先用户占满全部的卡：其他用户此时的等待没有尽头，因此其等待没有数值。"
+    return Label(en, zh)
 
 
 def _inside(pool: PoolMonth, priority_share: float) -> tuple[float, float, float]:
@@ -168,4 +275,4 @@ def money(amount: float | None, currency: str) -> Value:
     """A modelled amount to the minor unit; no value where there is none."""
     if amount is None or not np.isfinite(amount):
         return None
-    return post(Decimal(repr(round(amount, 6))), currency)
+    return post(Decimal(repr(round(amount, 6) + 0.0)), currency)  # -0.0 + 0.0 is plain zero

@@ -225,12 +225,11 @@ def _sources(model: Architecture) -> Table:
         sizes = f"{model.published.total_parameters / 1e9:g} B"
         sizes += f", {active / 1e9:g} B active" if active is not None else ""
         said.append(("published", Label("Published size", "公布规模"), f"{sizes} ({model.published.source})"))
-    said += [("note", Label("Note", "说明"), note.en) for note in model.notes]
+    notes = (*model.notes, *model.assumed)
+    said += [("note", Label("Note", "说明"), note.en) for note in notes]
     columns = (
         Column("about", Label("About", "项目"), words={key: words for key, words, _ in said}),
-        Column(
-            "text", Label("Text", "内容"), words={note.en: Label(note.en, note.zh) for note in model.notes}
-        ),
+        Column("text", Label("Text", "内容"), words={note.en: Label(note.en, note.zh) for note in notes}),
     )
     rows: list[dict[str, Value]] = [{"about": key, "text": text} for key, _, text in said if text]
     return Table("about", Label("Where it is from", "出处"), columns, tuple(rows))

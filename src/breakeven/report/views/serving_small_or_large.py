@@ -77,8 +77,8 @@ def _best(weighed: Weighed, best: Split) -> Table:
         ("saving", [split.saving for split in same], weighed.currency),
         ("loss", [split.loss for split in same], weighed.currency),
         ("net", [split.net for split in same], weighed.currency),
-        ("small", [split.small_replicas * fleet.small.gpus for split in same], "count"),
-        ("large", [split.large_replicas * fleet.large.gpus for split in same], "count"),
+        ("small", [split.small_gpus for split in same], "count"),
+        ("large", [split.large_gpus for split in same], "count"),
     ]
     rows: list[dict[str, Value]] = [
         {
@@ -157,8 +157,8 @@ def _path(weighed: Weighed) -> Table:
         rows.append(
             {
                 "moved": significant(split.moved_share),
-                "small_gpus": split.small_replicas * fleet.small.gpus,
-                "large_gpus": split.large_replicas * fleet.large.gpus,
+                "small_gpus": split.small_gpus,
+                "large_gpus": split.large_gpus,
                 "saving": significant(split.saving, 6),
                 "loss": significant(split.loss, 6),
                 "net": significant(split.net, 6),

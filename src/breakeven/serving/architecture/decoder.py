@@ -204,6 +204,9 @@ def experts_of(config: Fields, family: Family) -> Experts | None:
     count = config.count(*_EXPERT_COUNTS, default=0, least=0)
     if count == 0:
         return None
+    dense = config.count("first_k_dense_replace", default=0, least=0)
+    if dense and dense > (layers := _layer_count(config)):
+        config.contradiction(f"first_k_dense_replace {dense} is more than the {layers} layers")
     per_token = config.count(*_PER_TOKEN)
     if per_token > count:
         config.contradiction(f"num_experts_per_tok {per_token} is more than the {count} experts")
@@ -241,7 +244,13 @@ def _feed_forward(
 ) -> Dense | Experts:
     if experts is not None and _has_experts(config, layer):
         return experts
-    size = config.count(*_DENSE_SIZES, default=4 * width)
+    # Rationale: transformers has a default size for every family, which is that of one model of it.
+    if family.is_four_wide:
+        size = 4 * width
+    elif config.has(*_DENSE_SIZES):
+        size = config.count(*_DENSE_SIZES)
+    else:
+        config.missing("intermediate_size")
     return Dense(
         size, family.matrices, has_bias=config.flag("mlp_bias", default=family.has_output_bias is True)
     )

@@ -10,15 +10,18 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from breakeven.errors import InputError
+from breakeven.serving.architecture.attention import GroupedAttention
 from breakeven.serving.architecture.decoder import decoder
 from breakeven.serving.architecture.families import FAMILIES
 from breakeven.serving.architecture.fields import Fields, mapping_of
-from breakeven.serving.architecture.model import Architecture
+from breakeven.serving.architecture.model import Architecture, Note
 from breakeven.serving.architecture.nemotron_h import nemotron_h
 from breakeven.serving.architecture.openelm import openelm
 from breakeven.serving.architecture.quantization import storage_of
 
 _USE_A_SPEC = "describe it in a short spec: `breakeven serving models --spec` shows one"
+_KV_HEADS_ELSEWHERE = ("bloom", "openelm")
+_OTHER_KV_HEADS = ("multi_query_group_num", "num_kv_heads", "swa_num_key_value_heads")
 _INNER = ("text_config", "llm_config", "language_config")
 _NOT_READ = (
     "block_configs",
@@ -84,7 +87,30 @@ def from_hugging_face(mapping: object, name: str = "", where: str = "config.json
         longest_context=longest or None,
         native=storage_of(config, model.layers, _usual_attention(model)),
         source=where,
+        assumed=_assumed(config, model),
     )
+
+
+def _assumed(config: Fields, model: Architecture) -> tuple[Note, ...]:
+    """What stands for fields that are left out; sizes that decide the count are never assumed."""
+    found: list[Note] = []
+    keeps_heads = any(isinstance(layer.attention, GroupedAttention) for layer in model.stack)
+    says_heads = config.text("model_type") not in _KV_HEADS_ELSEWHERE
+    if keeps_heads and says_heads and not config.has("num_key_value_heads", *_OTHER_KV_HEADS):
+        found.append(
+            Note(
+                "num_key_value_heads is missing: as many heads of keys and values as of queries are assumed",
+                "缺少 num_key_value_heads：假定键值头数与查询头数相同",
+            )
+        )
+    if not config.has("torch_dtype", "dtype", "quantization_config"):
+        found.append(
+            Note(
+                "torch_dtype is missing: weights of 2 bytes (bf16) are assumed",
+                "缺少 torch_dtype：假定权重为 2 字节（bf16）",
+            )
+        )
+    return tuple(found)
 
 
 def _usual_attention(model: Architecture) -> str:
@@ -103,7 +129,7 @@ def _language_model(outer: Fields) -> Fields:
             text = outer.inside(inner)
             shared = {
                 key: outer.values[key]
-                for key in ("tie_word_embeddings", "quantization_config")
+                for key in ("tie_word_embeddings", "quantization_config", "torch_dtype", "dtype")
                 if outer.has(key) and not text.has(key)
             }
             kind = {} if text.has("model_type") else {"model_type": outer.first("model_type")}

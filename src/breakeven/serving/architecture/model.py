@@ -73,6 +73,8 @@ class Architecture:
     as_of: str = ""
     published: Published | None = None
     notes: tuple[Note, ...] = ()
+    assumed: tuple[Note, ...] = ()
+    """What its description left open, and what stands for it."""
 
     @property
     def layers(self) -> int:

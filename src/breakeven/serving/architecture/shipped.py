@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import reprlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from difflib import get_close_matches
@@ -107,7 +109,7 @@ def from_text(text: str, where: str, name: str = "") -> Architecture:
 def _loaded(text: str, where: str) -> Mapping[str, object]:
     try:
         # Rationale: YAML reads most JSON, but slowly, and not tabs. The C loader crashes on deep nesting.
-        loaded = json.loads(text) if text.lstrip().startswith("{") else yaml.safe_load(text)
+        loaded = _json(text, where) if text.lstrip().startswith("{") else yaml.safe_load(text)
     except (ValueError, yaml.YAMLError, RecursionError) as error:
         place = getattr(error, "lineno", None)
         mark = getattr(error, "problem_mark", None)
@@ -119,6 +121,24 @@ def _loaded(text: str, where: str) -> Mapping[str, object]:
             remedy="download config.json again, or write a short spec",
         ) from error
     return mapping_of(loaded, where)
+
+
+def _json(text: str, where: str) -> object:
+    """JSON in which no object names a field twice: readers disagree on which of the two counts."""
+
+    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        fields = dict(pairs)
+        if len(fields) < len(pairs):
+            twice, _ = Counter(name for name, _ in pairs).most_common(1)[0]
+            raise InputError(
+                f"the key {reprlib.repr(twice)} appears twice",
+                where=where,
+                cause="the file was edited, or put together from two",
+                remedy="leave one of them",
+            )
+        return fields
+
+    return json.loads(text, object_pairs_hook=once)
 
 
 def from_spec(spec: Mapping[str, object], where: str, name: str = "") -> Architecture:
@@ -142,6 +162,8 @@ def from_spec(spec: Mapping[str, object], where: str, name: str = "") -> Archite
         as_of=str(fields.first("as_of") or ""),
         published=_published(fields),
         notes=_notes(fields),
+        # What ships was compared with the checkpoint.
+        assumed=model.assumed if not fields.has("source") else (),
     )
     known_storages = _checkpoints(fields)
     return replace(

@@ -3,14 +3,16 @@
 model,gpu,gpus,precision,engine,input_tokens,output_tokens,concurrency,ttft_ms,tpot_ms
 llama-3.1-70b,h100,2,fp8,vllm,1024,1024,64,415,28.8
 
-`layout` may stand in place of `gpus` (TP8, DP8 EP8); `kv_precision` and
-`output_tokens_per_second_per_gpu` may be added, and the latter must then agree with the times.
-aiconfigurator's CSV is also taken, as it is.
+`layout` may stand in place of `gpus` (TP8, DP8 EP8). `kv_precision` may be added; without it the cache is
+what `serving cost` assumes, bf16. So may `output_tokens_per_second_per_gpu`, which must then agree with the
+times.
+aiconfigurator's CSV is also taken, as it is, with its own assumption about the cache.
 """
 
 from __future__ import annotations
 
 import csv
+import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +26,7 @@ from breakeven.serving.calibration.silicon_points import is_silicon, opened, sil
 from breakeven.serving.hardware import read_accelerator
 from breakeven.serving.layout import Layout
 from breakeven.serving.memory import most_sequences, refuse_misfit
+from breakeven.serving.serve import deployment_of
 from breakeven.serving.step_work import decode_work
 
 COLUMNS = (
@@ -32,6 +35,9 @@ COLUMNS = (
 )  # fmt: skip
 ENGINES = ("vllm", "sglang", "trtllm")
 _MOST_TPOT_MS = 5_000.0
+_LEAST_MS = 0.01
+_MOST = {"gpus": 4_096, "input_tokens": 1e9, "output_tokens": 1e9, "concurrency": 1e6, "ttft_ms": 3.6e6}
+"""Beyond these a row is in another unit; the tightest checks know the model and come after."""
 _THROUGHPUT_TOLERANCE = 0.35
 
 
@@ -46,18 +52,18 @@ def read_points(path: Path) -> list[Point]:
             reader = csv.DictReader(text)
             columns = list(reader.fieldnames or ())
             rows = [] if is_silicon(columns) else list(reader)
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
         raise InputError("the points cannot be read", where=str(path), cause=str(error)) from error
     if is_silicon(columns):
         return silicon_points(path)
     missing = [name for name in COLUMNS if name not in columns]
     if "gpus" not in columns and "layout" not in columns:
-        missing.append("gpus or layout")
+        missing.append("gpus/layout")
     if missing:
         raise InputError(
             f"columns are missing: {', '.join(missing)}",
             where=path.name,
-            remedy=f"the first line names {', '.join(COLUMNS)} and gpus or layout",
+            remedy=f"the first line names {', '.join(COLUMNS)} and gpus/layout; kv_precision may be added",
         )
     if not rows:
         raise InputError("there are no points", where=path.name, remedy="give three or more measured points")
@@ -69,17 +75,11 @@ def _point(row: Mapping[str, str | None], where: str) -> Point:
     try:
         architecture = read_architecture(_text(row, "model", where))
         accelerator = read_accelerator(_text(row, "gpu", where))
-        layout = (
-            Layout.parse(str(row["layout"]))
-            if row.get("layout")
-            else Layout(tensor=int(_number(row, "gpus", where)))
-        )
+        layout = Layout.parse(str(row["layout"])) if row.get("layout") else Layout(tensor=_gpus(row, where))
     except BreakevenError as error:
         raise InputError(
             error.what, where=error.where or where, cause=error.cause, remedy=error.remedy
         ) from error
-    precision = _precision(row, "precision", architecture.native_precision, where)
-    kv_precision = _precision(row, "kv_precision", "fp8" if precision in ("fp8", "fp4") else "bf16", where)
     engine = (row.get("engine") or "").strip().lower().replace("tensorrt-llm", "trtllm").replace("-", "")
     if engine not in ("", *ENGINES):
         raise InputError(
@@ -87,8 +87,15 @@ def _point(row: Mapping[str, str | None], where: str) -> Point:
             where=where,
             remedy="write vllm, sglang, trtllm, or nothing",
         )
+    # What a row leaves out is what an answer assumes, so that points made by the model change nothing.
+    assumed = deployment_of(
+        architecture,
+        accelerator,
+        precision=_precision(row, "precision", where),
+        kv_precision=_precision(row, "kv_precision", where),
+    )
     point = Point(
-        architecture, accelerator, layout, precision, kv_precision, engine,
+        architecture, accelerator, layout, assumed.precision, assumed.kv_precision, engine,
         _number(row, "input_tokens", where), _number(row, "output_tokens", where),
         _number(row, "concurrency", where),
         _number(row, "ttft_ms", where) / 1e3, _number(row, "tpot_ms", where) / 1e3, where,
@@ -116,16 +123,39 @@ def _number(row: Mapping[str, str | None], name: str, where: str) -> float:
         value = float("nan")
     if not (np.isfinite(value) and value > 0):
         raise InputError(f"{name} is {text!r}", where=where, remedy="write a number above zero")
+    if value > _MOST.get(name, np.inf):
+        raise InputError(
+            f"{name} is {text!r}, more than any benchmark has",
+            where=where,
+            cause="another unit, or a cell of another column",
+            remedy=f"write at most {_MOST[name]:,.0f}",
+        )
+    if value < _LEAST_MS and name == "ttft_ms":
+        raise InputError(
+            f"{name} is {text!r}, less than any benchmark has",
+            where=where,
+            cause="seconds in place of milliseconds",
+            remedy="give times in milliseconds",
+        )
     return value
 
 
-def _precision(row: Mapping[str, str | None], name: str, default: Precision, where: str) -> Precision:
+def _gpus(row: Mapping[str, str | None], where: str) -> int:
+    value = _number(row, "gpus", where)
+    if value != int(value):
+        raise InputError(
+            f"gpus is {value:g}", where=where, remedy="write the whole number of GPUs of a replica"
+        )
+    return int(value)
+
+
+def _precision(row: Mapping[str, str | None], name: str, where: str) -> Precision | None:
     text = (row.get(name) or "").strip().lower()
     if text and text not in PRECISIONS:
         raise InputError(
             f"there is no precision {text!r}", where=where, remedy=f"use one of {', '.join(PRECISIONS)}"
         )
-    return text if text else default
+    return text or None
 
 
 def _refuse_units(point: Point, where: str) -> None:
@@ -189,5 +219,6 @@ def _refuse_contradiction(point: Point, stated: float, where: str) -> None:
             f"{stated:,.0f} output tokens per second and GPU do not follow from times that give {own:,.0f}",
             where=where,
             cause="tokens per thousand or million, all GPUs together, or times in another unit",
-            remedy="concurrency x output_tokens / (ttft + tpot x (output_tokens - 1)) / gpus",
+            remedy="give what one GPU answers: "
+            "concurrency x output_tokens / (ttft + tpot x (output_tokens - 1)) / gpus",
         )

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -25,6 +26,7 @@ from pathlib import Path
 from typing import TextIO, cast
 
 from breakeven.errors import InputError
+from breakeven.pricing.located_yaml import read_limited
 from breakeven.serving.architecture import Architecture, Precision, read_architecture
 from breakeven.serving.calibration.point import Point
 from breakeven.serving.hardware import Accelerator, read_accelerator
@@ -96,10 +98,9 @@ def is_silicon(columns: list[str]) -> bool:
 
 
 def opened(path: Path) -> TextIO:
-    """A CSV as text, compressed or not. Raises `OSError` where it cannot be."""
-    if path.suffix == ".gz":
-        return cast("TextIO", gzip.open(path, "rt", encoding="utf-8-sig", newline=""))
-    return path.open(encoding="utf-8-sig", newline="")
+    """A CSV as text, compressed or not. Raises `OSError` where it cannot be, `InputError` where too large."""
+    with path.open("rb") if path.suffix != ".gz" else gzip.open(path) as file:
+        return io.StringIO(read_limited(file, str(path)).decode("utf-8-sig"), newline="")
 
 
 def _rows(path: Path) -> Iterator[tuple[Mapping[str, str], str]]:

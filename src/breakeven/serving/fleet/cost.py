@@ -16,6 +16,7 @@ import numpy as np
 from breakeven.serving.fleet.demand import Floats
 from breakeven.serving.fleet.supply import Supply
 
+_NOISE = 1e-9
 PAID = ("owned", "reserved", "on_demand")
 DID = ("working", "idle_on", "starting", "off")
 
@@ -50,12 +51,12 @@ class GpuHours:
         return cls(
             supply,
             working,
-            serving - working,
+            _left(serving, working),
             starting,
-            supply.committed - owned_on - reserved_on,
+            _left(supply.committed, owned_on, reserved_on),
             owned_on,
             reserved_on,
-            on - owned_on - reserved_on,
+            _left(on, owned_on, reserved_on),
         )
 
     @property
@@ -114,3 +115,9 @@ class GpuHours:
     def total_cost(self) -> Floats:
         """Money by hour, all of it."""
         return self.cost("owned") + self.cost("reserved") + self.cost("on_demand")
+
+
+def _left(whole: Floats | float, *parts: Floats) -> Floats:
+    """What parts leave of a whole; nothing at all where it is the rounding of floats."""
+    left = np.asarray(whole - sum(parts, np.zeros(1)))
+    return np.where(left > _NOISE * np.maximum(whole, 1.0), left, 0.0)

@@ -10,6 +10,7 @@ for which a row says 0. Times carry their distance from UTC.
 from __future__ import annotations
 
 import csv
+import reprlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,14 +22,17 @@ import numpy as np
 
 from breakeven.errors import InputError
 from breakeven.serving.fleet.demand import ONE_HOUR, TOKEN_CLASSES, HourlyDemand
+from breakeven.serving.fleet.read_number import MOST
 
 _COLUMNS = tuple(f"{name}_tokens" for name in TOKEN_CLASSES)
+_OTHER_SEPARATORS = (";", "\t", "|")
 
 
 @dataclass(frozen=True)
 class _Row:
     where: str
     at: datetime
+    """With the file's own distance from UTC, in which messages repeat it."""
     model: str
     tokens: tuple[float, ...]
 
@@ -59,7 +63,7 @@ def read_demand(path: Path, default_model: str = "") -> HourlyDemand:
                 remedy="give every model the same hours, with 0 where there was no traffic",
             )
     tokens = np.array([[row.tokens for row in series[model]] for model in models]).transpose(1, 0, 2)
-    return HourlyDemand(start, models, tokens)
+    return HourlyDemand(start.astimezone(UTC), models, tokens)
 
 
 def _rows(path: Path, default_model: str) -> Iterator[_Row]:
@@ -70,6 +74,18 @@ def _rows(path: Path, default_model: str) -> Iterator[_Row]:
             "cannot read this file", where=str(path), cause=str(error), remedy="give a UTF-8 CSV file"
         ) from None
     reader = csv.DictReader(text.splitlines(), skipinitialspace=True)
+    try:
+        yield from _read(reader, path, default_model)
+    except csv.Error as error:
+        raise InputError(
+            "this is not a table of hours",
+            where=f"{path}:{reader.line_num or 1}",
+            cause=str(error),
+            remedy=f"name the columns at, model, {', '.join(_COLUMNS)}",
+        ) from None
+
+
+def _read(reader: csv.DictReader[str], path: Path, default_model: str) -> Iterator[_Row]:
     names = [name.strip() for name in reader.fieldnames or ()]
     reader.fieldnames = names
     needed = {"at", *_COLUMNS} if default_model else {"at", "model", *_COLUMNS}
@@ -78,6 +94,7 @@ def _rows(path: Path, default_model: str) -> Iterator[_Row]:
         raise InputError(
             f"the column {missing[0]!r} is missing",
             where=f"{path}:1",
+            cause=_other_separator(names),
             remedy=f"name the columns at, model, {', '.join(_COLUMNS)}",
         )
     for row in reader:
@@ -90,12 +107,21 @@ def _rows(path: Path, default_model: str) -> Iterator[_Row]:
         )
 
 
+def _other_separator(names: list[str]) -> str:
+    """Why a header has one column only, if another separator says so."""
+    for mark in _OTHER_SEPARATORS if len(names) == 1 else ():
+        if mark in names[0]:
+            return f"the columns are separated by {mark!r}, not by commas"
+    return ""
+
+
 def _instant(text: str, where: str) -> datetime:
     try:
         at = datetime.fromisoformat(text.strip())
-    except ValueError:
+        at.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise InputError(
-            f"cannot read the time {text!r}", where=where, remedy="write 2026-03-01T00:00:00Z"
+            f"cannot read the time {reprlib.repr(text)}", where=where, remedy="write 2026-03-01T00:00:00Z"
         ) from None
     if at.tzinfo is None:
         raise InputError(
@@ -104,7 +130,7 @@ def _instant(text: str, where: str) -> datetime:
             cause="the same clock time is another hour in another zone, and occurs twice when clocks go back",
             remedy="write its distance from UTC: 2026-03-01T00:00:00+08:00, or Z for UTC",
         )
-    return at.astimezone(UTC)
+    return at
 
 
 def _count(text: str, column: str, where: str) -> float:
@@ -114,7 +140,15 @@ def _count(text: str, column: str, where: str) -> float:
         value = float("nan")
     if not isfinite(value) or value < 0:
         raise InputError(
-            f"{column} is {text.strip()!r}", where=where, remedy="write a count of tokens from zero up"
+            f"{column} is {reprlib.repr(text.strip())}",
+            where=where,
+            remedy="write a count of tokens from zero up",
+        )
+    if value > MOST:
+        raise InputError(
+            f"{column} of {value:.3g} is beyond every fleet",
+            where=where,
+            remedy=f"write a number up to {MOST:.0e}",
         )
     return value
 
@@ -142,4 +176,4 @@ def _check_order(rows: list[_Row]) -> None:
 
 
 def _said(at: datetime) -> str:
-    return f"{at:%Y-%m-%dT%H:%MZ}"
+    return at.isoformat(timespec="minutes").replace("+00:00", "Z")

@@ -29,6 +29,8 @@ _HOURS_PER_DAY = 24
 _MORE = 0.1
 """A single token hardly ever needs a replica more: it is asked whether this much more work would."""
 _NOISE = 1e-6
+_MOST = 1e18
+"""Money, or GPU-hours of work: beyond it a sum of money has no exact minor unit any more."""
 FOREVER = float("inf")
 
 
@@ -323,7 +325,7 @@ def fleet_month(
             raise InputError(
                 f"the pool {name!r} has no GPUs", remedy=f"give it some, or use one of {', '.join(supplies)}"
             )
-    return FleetMonth(
+    month = FleetMonth(
         demand,
         tuple(
             _pool_month(demand, name, chosen, supplies[name], rules, overflow, patience_hours)
@@ -331,6 +333,19 @@ def fleet_month(
         ),
         overflow,
     )
+    _refuse_beyond(month)
+    return month
+
+
+def _refuse_beyond(month: FleetMonth) -> None:
+    """Figures that no fleet has come from a slip of the pen, and end where money has no digits left."""
+    for amount in (month.work, month.cost, np.nan_to_num(month.revenue, nan=0.0, posinf=FOREVER)):
+        if not float(amount.sum()) <= _MOST:
+            raise InputError(
+                f"a figure of this fleet is {float(amount.sum()):.3g}, beyond every fleet",
+                cause="tokens, GPU-seconds or a price are too large",
+                remedy="check their units: tokens are counts, GPU-seconds are per million tokens",
+            )
 
 
 def _asked_for(demand: HourlyDemand, models: Sequence[ServedModel]) -> list[ServedModel]:

@@ -84,7 +84,14 @@ class Pool:
 
 
 def overflowing(pool: Pool, policy: Overflow | None, patience_hours: float = float("inf")) -> Outcome:
-    """What the policy makes of the demand. Without one, demand above the fleet raises `InputError`."""
+    """What the policy makes of the demand. Without one, demand above the fleet raises `InputError`.
+
+    Raises `UsageError` for a patience that is negative or no number.
+    """
+    if not patience_hours >= 0:
+        raise UsageError(
+            "the patience of who waits is negative or no number", remedy="write minutes from zero up"
+        )
     if policy is None:
         _refuse_short(pool)
     if policy == "queue":
@@ -92,7 +99,7 @@ def overflowing(pool: Pool, policy: Overflow | None, patience_hours: float = flo
     most = _most_loads(pool.models) if policy == "slow" else np.ones(len(pool.models))
     able = pool.capacity * most
     work = pool.work
-    part = np.divide(able, work, out=np.ones_like(work), where=work > able)
+    part = _part_served(able, work)
     served = pool.tokens * part[:, :, None]
     nothing = np.zeros_like(work)
     return Outcome(served, pool.tokens - served, np.zeros_like(served), pool.planned, nothing, nothing)
@@ -147,7 +154,7 @@ def _queued(pool: Pool, patience_hours: float) -> Outcome:
             wanted = np.maximum(planned[hour], np.where(before > 0, kept, 0.0))
             serving[hour] = within_limit(wanted[None], work[None], gpus, pool.limit)[0]
         able = serving[hour] * gpus
-        part = np.divide(able, work, out=np.ones_like(work), where=work > able)
+        part = _part_served(able, work)
         served[hour] = asked * part[:, None]
         queue = asked - served[hour]
         left = pool.work_of(queue)
@@ -160,6 +167,11 @@ def _queued(pool: Pool, patience_hours: float) -> Outcome:
         mean_backlog[hour] = _mean_between(before, left, arriving[hour], able, after)
         before = after
     return Outcome(served, rejected, waiting, serving, backlog, mean_backlog)
+
+
+def _part_served(able: Floats, work: Floats) -> Floats:
+    """The part of the work that fits; all of it where only the rounding of floats is above."""
+    return np.divide(able, work, out=np.ones_like(work), where=work > able * (1 + _NOISE))
 
 
 def _mean_between(before: Floats, unbounded: Floats, arriving: Floats, able: Floats, after: Floats) -> Floats:

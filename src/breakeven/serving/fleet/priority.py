@@ -2,6 +2,10 @@
 
 As fluid: those with priority are served as if nobody else were there, the others get what is left. The
 backlog of both together is what it would have been: priority moves waiting, it does not remove any.
+
+That holds while nobody goes away. With a patience more go than without priority, since the others must wait
+for GPUs that are left, and so for the same backlog longer. Their patience is held against what is left in the
+hour in which they wait, which counts rather too many as gone where the next hours leave more.
 """
 
 from __future__ import annotations

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import reprlib
 from math import isfinite
 
 from breakeven.pricing.located_yaml import Located
+
+MOST = 1e18
+"""Beyond every fleet: all models of the world serve fewer tokens a day."""
 
 
 def read_number(located: Located) -> float:
@@ -17,9 +21,11 @@ def read_number(located: Located) -> float:
     try:
         value = float(text)
     except ValueError:
-        located.fail(f"{text!r} is not a number", remedy="write a number such as 1.2 or 42e9")
+        located.fail(f"{reprlib.repr(text)} is not a number", remedy="write a number such as 1.2 or 42e9")
     if not isfinite(value) or value < 0:
-        located.fail(f"{text} is negative or no number", remedy="write a number from zero up")
+        located.fail(f"{reprlib.repr(text)} is negative or no number", remedy="write a number from zero up")
+    if value > MOST:
+        located.fail(f"{value:.3g} is beyond every fleet", remedy=f"write a number up to {MOST:.0e}")
     return value
 
 
@@ -27,5 +33,7 @@ def read_count(located: Located) -> int:
     """A whole number of GPUs. Raises `InputError` with the line for another."""
     value = read_number(located)
     if value != int(value):
-        located.fail(f"{located.text()} is not a number of GPUs", remedy="write 1, 2, 4, 8, ...")
+        located.fail(
+            f"{reprlib.repr(located.text())} is not a number of GPUs", remedy="write 1, 2, 4, 8, ..."
+        )
     return int(value)

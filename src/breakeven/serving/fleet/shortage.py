@@ -16,11 +16,26 @@ _NOISE = 1e-9
 
 
 @dataclass(frozen=True)
+class Waiting:
+    """What has been asked for and is not served when the hours end.
+
+    `tokens` by class, `gpu_hours` their work, `revenue` the money they would bring (None without prices), and
+    `hours_to_clear` until the GPUs of the last hour have served all of it, came nothing more: infinite where
+    none serves.
+    """
+
+    tokens: Floats
+    gpu_hours: float
+    revenue: float | None
+    hours_to_clear: float
+
+
+@dataclass(frozen=True)
 class Lost:
     """What a policy does to a demand. What is not known is None.
 
-    `tokens` (class) and `requests` are turned away or gone, `revenue` the money they would have paid;
-    `waiting_tokens` are still in the queue at the end. `wait_hours` is the mean over all work,
+    `tokens` (class) and `requests` are turned away or gone, `revenue` the money they would have paid. What is
+    still in the queue at the end is neither served nor lost: `waiting`. `wait_hours` is the mean over all work,
     `longest_wait_hours` the worst hour's, both of the backlog alone. `backlog_hours` counts hours that end
     with one. `slowest` is the fewest tokens a second a user gets in an hour, `usual` what is promised.
     """
@@ -29,7 +44,7 @@ class Lost:
     month: FleetMonth
     hours_short: int
     tokens: Floats
-    waiting_tokens: Floats
+    waiting: Waiting
     requests: float | None
     revenue: float | None
     backlog_hours: int
@@ -61,7 +76,6 @@ def lost_by(month: FleetMonth, policy: Overflow) -> Lost:
     """What was lost in hours that were served by a policy."""
     pools = month.pools
     rejected = np.concatenate([pool.outcome.rejected for pool in pools], axis=1)
-    last = np.concatenate([pool.outcome.waiting[-1] for pool in pools])
     work = np.concatenate([pool.pool.work for pool in pools], axis=1)
     wait = np.concatenate([pool.fluid_wait_hours for pool in pools], axis=1)
     backlog = np.concatenate([pool.outcome.backlog for pool in pools], axis=1)
@@ -75,15 +89,24 @@ def lost_by(month: FleetMonth, policy: Overflow) -> Lost:
         month,
         month.hours_short,
         rejected.sum(axis=(0, 1)),
-        last.sum(axis=0),
+        waiting_at_the_end(month),
         _requests(month, rejected.sum(axis=0)),
-        _money(month, rejected.sum(axis=0)),
+        revenue_of(month, rejected.sum(axis=0)),
         int((backlog.sum(axis=1) > _NOISE).sum()),
         float((wait * work).sum() / work.sum()) if work.any() else 0.0,
         float(wait.max()),
         float(speeds.min()) if speeds.size else None,
         usual,
     )
+
+
+def waiting_at_the_end(month: FleetMonth) -> Waiting:
+    """The queue that the last hour leaves to the next one; nothing where no policy lets requests wait."""
+    tokens = np.concatenate([pool.outcome.waiting[-1] for pool in month.pools])
+    backlog = np.concatenate([pool.outcome.backlog[-1] for pool in month.pools])
+    able = np.concatenate([pool.capacity[-1] for pool in month.pools])
+    hours = np.divide(backlog, able, out=np.where(backlog > 0, FOREVER, 0.0), where=able > 0)
+    return Waiting(tokens.sum(axis=0), float(backlog.sum()), revenue_of(month, tokens), float(hours.max()))
 
 
 def policies(
@@ -140,11 +163,12 @@ def _requests(month: FleetMonth, rejected: Floats) -> float | None:
     return _sum(counts)
 
 
-def _money(month: FleetMonth, rejected: Floats) -> float | None:
+def revenue_of(month: FleetMonth, tokens_by_model: Floats) -> float | None:
+    """Money that tokens (model, class) would bring; None where a model of them has no prices."""
     amounts = [
         (None if tokens.any() else 0.0)
         if model.prices_per_mtok is None
         else float(tokens @ np.array(model.prices_per_mtok)) / TOKENS_PER_MTOK
-        for model, tokens in zip(month.models, rejected, strict=True)
+        for model, tokens in zip(month.models, tokens_by_model, strict=True)
     ]
     return _sum(amounts)

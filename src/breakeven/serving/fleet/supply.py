@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import reprlib
 from dataclasses import dataclass
 from typing import Literal
 
 from breakeven.errors import InputError, UsageError
 
 Overflow = Literal["queue", "reject", "slow"]
+_MOST_GPUS = 10_000_000
+"""GPUs of one kind, and replicas of a model: far beyond every fleet, and still exact in a float."""
+_MOST_START_MINUTES = 7 * 24 * 60
 OVERFLOWS: tuple[Overflow, ...] = ("queue", "reject", "slow")
 Follows = Literal["forecast", "load"]
 
@@ -36,6 +40,11 @@ class Supply:
             count, price, flag = getattr(self, name), getattr(self, f"{name}_price"), name.replace("_", "-")
             if count is not None and count < 0:
                 raise UsageError(f"--{flag} {count} is below zero", remedy="GPUs are counted from zero up")
+            if count is not None and count > _MOST_GPUS:
+                raise UsageError(
+                    f"--{flag} {reprlib.repr(count)} is not between 0 and {_MOST_GPUS:,}",
+                    remedy=f"write a number up to {_MOST_GPUS:,}",
+                )
             if price is not None and not 0 <= price < float("inf"):
                 raise UsageError(
                     f"--{flag}-price {price:g} is not a price",
@@ -87,10 +96,20 @@ class Rules:
                 f"the headroom {self.headroom:g} is not a share below 1",
                 remedy="write 0.15 to leave 15 % of the capacity free",
             )
-        if min(self.minimum, self.spare, self.scale_down_hours, self.start_minutes) < 0:
+        if not min(self.minimum, self.spare, self.scale_down_hours, self.start_minutes) >= 0:
             raise UsageError(
                 "a rule of the fleet is negative", remedy="minimum, spare and times start at zero"
             )
+        for flag, given, most in (
+            ("minimum", self.minimum, _MOST_GPUS),
+            ("spare", self.spare, _MOST_GPUS),
+            ("start-minutes", self.start_minutes, _MOST_START_MINUTES),
+        ):
+            if not given <= most:
+                raise UsageError(
+                    f"--{flag} {reprlib.repr(given)} is not between 0 and {most:,}",
+                    remedy=f"write a number up to {most:,}",
+                )
         if self.most_changes is not None and self.most_changes < 1:
             raise UsageError(
                 "a fleet that may not change cannot follow",

@@ -200,7 +200,9 @@ def _at_least_one(node: Located) -> int:
 
 
 def _currency(node: Located) -> str:
-    return one_of(node, tuple(MINOR_UNITS))
+    if node.text() not in MINOR_UNITS:
+        node.fail(f"unknown currency {node.text()!r}", remedy="use an ISO 4217 code such as CNY or USD")
+    return node.text()
 
 
 def _plain(name: str) -> str:
