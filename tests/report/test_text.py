@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 import subprocess
 import sys
 from decimal import Decimal
@@ -8,8 +9,9 @@ from decimal import Decimal
 import pytest
 from rich.cells import cell_len
 
+from breakeven.report.tabular import to_json
 from breakeven.report.text import print_view, render_text
-from breakeven.report.view_model import Column, Envelope, Label, Table, View
+from breakeven.report.view_model import Column, Envelope, Label, Table, View, Warning  # noqa: A004
 
 from . import sample
 
@@ -100,6 +102,22 @@ def test_data_cannot_drive_the_terminal():
     assert "\x1b" not in text
     assert "\x07" not in text
     assert "[bold red]name" in text
+
+
+@pytest.mark.parametrize("mark", ["\x1b[2J", "\u202e", "\x9b2J", "\r"])
+def test_no_place_of_a_view_drives_the_terminal(mark):
+    said = Label(f"en{mark}", f"zh{mark}")
+    column = Column("x", Label(f"X{mark}", f"某{mark}"), words={"w": said})
+    rows = ({"x": f"name{mark}"}, {"x": "w"})
+    table = Table("t", Label(f"T{mark}", f"表{mark}"), (column,), rows, Label(f"N{mark}", f"注{mark}"))
+    warning = Warning("w", Label(f"W{mark}", f"警{mark}"))
+    head = Envelope(f"b{mark}", f"2024{mark}", f"UTC{mark}", f"USD{mark}", warnings=(warning,))
+    view = View("v", Label(f"V{mark}", f"视{mark}"), head, (table,), facts={"period": f"p{mark}"})
+    for language in ("en", "zh"):
+        text = render_text(view, language)
+        assert mark[0] not in text
+        assert "name" in text
+    assert json.loads(to_json(view))["rows"][0]["x"] == f"name{mark}", "data stay as they are"
 
 
 def test_an_empty_table_says_so():

@@ -110,7 +110,8 @@ def test_as_many_kv_heads_as_heads_is_multi_head(config: dict[str, object], toke
     heads = config["num_attention_heads"]
     grouped = from_hugging_face({**config, "num_key_value_heads": heads})
     plain = from_hugging_face({key: value for key, value in config.items() if key != "num_key_value_heads"})
-    assert grouped == replace(plain, source=grouped.source)
+    assert [note.en.split()[0] for note in plain.assumed] == ["num_key_value_heads", "torch_dtype"]
+    assert grouped == replace(plain, source=grouped.source, assumed=grouped.assumed)
     assert grouped.kv_bytes(tokens) == plain.kv_bytes(tokens)
 
 

@@ -278,7 +278,7 @@ def test_infersim_prefill(model, gpu, layout, precision, engine, actual, off):
     ("model", "gpu", "target"),
     [
         ("llama-3.1-70b", "h100", Target(2.0, 0.001)),
-        ("deepseek-v3", "rtx-4090", Target(2.0, 0.05)),
+        ("deepseek-v3", "rtx-4090", Target(1.0, 0.05)),
         ("deepseek-v3", "h100", Target(0.05, 0.05)),
         ("qwen3-32b", "l40s", Target(0.2, 0.01)),
     ],
@@ -296,7 +296,7 @@ def test_the_nearest_target_is_kept_when_it_is_asked_for(model: str, gpu: str, t
 def test_a_promise_at_the_edge_says_what_halves_the_cost():
     ask = architecture("deepseek-v3"), accelerator("rtx-4090"), MIX
     with pytest.raises(UsageError) as found:
-        serve(*ask, Target(2.0, 0.05))
+        serve(*ask, Target(1.0, 0.05))
     first = float(re.findall(r"([\d,.]+) ms", found.value.cause)[0].replace(",", "")) / 1_000
     edge = serve(*ask, Target(first, 0.05))
     assert edge.parts["waiting"] > 0.5

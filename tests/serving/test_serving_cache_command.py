@@ -291,8 +291,8 @@ def test_data_that_is_no_trace(run, lines, arguments, says, remedy, language):
         (("--capacity", "many"), "no whole number of blocks"),
         (("--memory", "1GB"), "needs the bytes"),
         (("--memory", "big", "--kv-bytes", "1"), "is no size"),
-        (("--kv-bytes", "0"), "above zero"),
-        (("--kv-bytes", "nan"), "above zero"),
+        (("--kv-bytes", "0"), "is no size"),
+        (("--kv-bytes", "nan"), "is no size"),
         (("--store-price", "-1"), "at least zero"),
         (("--cached-gpu-hours-per-mtok", "1"), "stands alone"),
         (("--gpu", "h800"), "needs a model"),
@@ -361,3 +361,18 @@ def test_no_bytes_make_it_fall_over(run, data):
         assert "Traceback" not in err
     else:
         json.loads(out)
+
+
+def test_bytes_of_a_token_are_a_size_and_impossible_work_is_pointed_out(run):
+    money = ("--gpu-hours-per-mtok", "60", "--gpu-price", "2", "--kv-bytes", "70KB", "--json")
+    code, out, _ = run(HOUR, *money)
+    found = json.loads(out)
+    assert code == 0
+    assert found["facts"]["kv_bytes_per_token"] == "70000"
+    assert any("may be mixed up" in each["en"] for each in found["warnings"])
+    assert (found["time_zone"], len(found["as_of"])) == ("UTC", len("2026-01-01"))
+    code, out, _ = run(HOUR, *MONEY, "--json")
+    assert not any("may be mixed up" in each["en"] for each in json.loads(out)["warnings"])
+    code, _, err = run(HOUR, "--kv-bytes", "much")
+    assert code == 2
+    assert "--kv-bytes 'much' is no size" in err

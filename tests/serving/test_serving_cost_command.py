@@ -85,8 +85,8 @@ def test_what_people_read(run, language: str):
         (["--ttft", "2"], 2, "2 ms, which no service promises"),
         (["--tpot", "1ms"], 2, "no layout keeps"),
         (["--cached", "40"], 2, "not a share"),
-        (["--layout", "eight"], 3, "is not a layout"),
-        (["--drafts", "2"], 3, "drafts without an acceptance"),
+        (["--layout", "eight"], 2, "is not a layout"),
+        (["--drafts", "2"], 2, "drafts without an acceptance"),
         (["--gpu-price", "-1"], 2, "not a number above zero"),
     ],
 )

@@ -150,8 +150,23 @@ def test_what_cannot_be_is_refused():
         ("0.5", "{small: 1, large: 1}", "sum to 0.5"),
         ("100", "{small: 1, large: 1}", "share from 0 to 1"),
         ("1", "{small: 1}", "'large' is missing"),
-        ("some", "{small: 1, large: 1}", "not a number"),
+        ("some", "{small: 1, large: 1}", "not a share"),
     ):
         with pytest.raises(InputError, match=said) as failure:
             kinds_from(parse_yaml(text % (share, quality), "classes.yaml"))
         assert failure.value.where == "classes.yaml:1"
+
+
+def test_shares_and_counts_are_read_as_everywhere():
+    one_class = (
+        "{name: a, share: 100%, input_tokens: 2k, cached_share: 75%, output_tokens: 1, quality: {small: 90%,"
+        " large: 1}, value_of_good: 1}"
+    )
+    found = kinds_from(parse_yaml("{requests_per_month: 30M, classes: [" + one_class + "]}", "a.yaml"))
+    kind = found.kinds[0]
+    assert (found.requests_per_month, kind.input_tokens, kind.cached_share) == (30e6, 2_000, 0.75)
+    assert (kind.small_quality, kind.left_out) == (0.9, ("loss_of_bad",))
+    with pytest.raises(InputError, match=r"'175%' is not a share"):
+        kinds_from(
+            parse_yaml("{requests_per_month: 1, classes: [" + one_class.replace("75", "175") + "]}", "a")
+        )

@@ -161,7 +161,7 @@ _MOST_BLOCKS = 10**12
     en="Bandwidth per GPU from where the cache lies.",
     zh="从缓存所在处取回的每卡带宽。",
 )
-@serving_options(without=("model", "gpu", "traffic"))
+@serving_options(without=("model", "gpu", "traffic"), reads_data=True)
 @output_options
 def cache(
     trace: Path, model: str | None, gpu: str | None, asked: Asked, output: Output, **given: Any

@@ -179,7 +179,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
     zh="日内时段的时区；默认为账簿或曲线的时区。",
 )
 @period_option
-@serving_options(without=("model", "gpu", "price"))
+@serving_options(without=("model", "gpu", "price"), reads_data=True)
 @output_options
 def fleet(
     books: Path | None,

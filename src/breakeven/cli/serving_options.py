@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import fields
 from decimal import Decimal, InvalidOperation
 from functools import wraps
@@ -38,9 +38,12 @@ _LONGEST_MS = {"ttft": 3.6e6, "tpot": 6e4}
 
 
 def serving_options(
-    *, without: tuple[Group, ...] = (), many: bool = False
+    *, without: tuple[Group, ...] = (), many: bool = False, reads_data: bool = False
 ) -> Callable[[AnyFunction], AnyFunction]:
-    """Add the shared options; the command receives `asked`. `many` lets models and GPUs repeat."""
+    """Add the shared options; the command receives `asked`. `many` lets models and GPUs repeat.
+
+    What cannot be is the command line's fault unless the command `reads_data`.
+    """
 
     def decorate(function: AnyFunction) -> AnyFunction:
         @wraps(function)
@@ -51,7 +54,7 @@ def serving_options(
                 if name in chosen:
                     value = chosen[name]
                     chosen[name] = tuple(value) if many else (value,)
-            with values_given():
+            with nullcontext() if reads_data else values_given():
                 return function(*arguments, asked=Asked(**chosen), **given)
 
         result = cast("AnyFunction", gathered)

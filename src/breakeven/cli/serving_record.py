@@ -96,7 +96,7 @@ _LONGEST_SECONDS = 60
 @option("--note", default="", metavar="TEXT", en="Why, or from where.", zh="说明原因或来源。")
 @option("--dry-run", is_flag=True, en="Only show what would change.", zh="只显示变化，不写入。")
 @period_option
-@serving_options(without=("model", "gpu", "traffic", "price"))
+@serving_options(without=("model", "gpu", "traffic", "price"), reads_data=True)
 @output_options
 def record(
     books: Path, model: str, provider: str | None, pool: str, valid_from: date | None, dry_run: bool,

@@ -46,10 +46,11 @@ def to_json(view: View) -> str:
         ],
     }
     if not view.json_rows:
-        # Rows of tables do not carry units of their own: the columns' units, table by table.
+        # The columns' units, table by table, but for tables whose rows carry units of their own.
         answer["units"] = {
             table.id: {c.key: c.unit for c in table.columns if c.unit not in WORD_UNITS}
             for table in view.tables
+            if table.row_units is None
         }
     if not view.facts:
         del answer["facts"]

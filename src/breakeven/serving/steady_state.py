@@ -105,6 +105,7 @@ def prompts(deployment: Deployment, layout: Layout, cases: Cases, together: Floa
     pass_seconds = deployment.prefill(layout, new, cached, together).seconds
     busy = pass_seconds / together / layout.pipeline + fetching / servers
     is_fetched = bool((cases.cached_tokens > 0).any())
+    whole = pass_seconds
     if is_fetched:
         whole = deployment.prefill(layout, new + cached, np.zeros_like(cached), together).seconds
         busy = np.minimum(busy, whole / together / layout.pipeline)

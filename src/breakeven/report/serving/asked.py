@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from breakeven.errors import UsageError
+from breakeven.errors import InputError, UsageError
 from breakeven.report.view_model import Envelope
 from breakeven.report.view_model import Warning as Said
 
@@ -89,7 +89,12 @@ class Asked:
         """The one GPU, or the one named: a shipped name or a spec."""
         from breakeven.serving.hardware import read_accelerator
 
-        return read_accelerator(gpu or self.gpus[0])
+        try:
+            return read_accelerator(gpu or self.gpus[0])
+        except InputError as error:
+            if error.where:  # a file's; else it is the name that was asked for
+                raise
+            raise UsageError(error.what, remedy=error.remedy) from error
 
     def traffic(self) -> Traffic:
         """The traffic, with `--cached` and `--characters` applied."""

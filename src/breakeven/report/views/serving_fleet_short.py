@@ -250,10 +250,10 @@ def _priority_note(*, is_patient: bool, unserved_hours: int) -> Label:
         zh += "优先权把等待转移给其他用户；耐心有限时，流失会多于无人优先时。"
     if unserved_hours:
         en += (
-            f" In {unserved_hours} hours those with priority take all GPUs: who comes then has a wait without "
-            "end, so the others' waits have no value."
+            f" In {unserved_hours} hours those with priority take all GPUs: the wait of the others who come "
+            "then has no end, so it is not shown."
         )
-        zh += f"有 {unserved_hours} 个时段优先用户占满全部的卡：其他用户此时的等待没有尽头，因此其等待没有数值。"
+        zh += f"有 {unserved_hours} 个时段优先用户占满全部的卡，其他用户此时的等待没有尽头，因此不显示。"
     return Label(en, zh)
 
 

@@ -31,6 +31,11 @@ _BEST_WORDS = {
 }
 
 
+_STAY = Label(
+    "Do not move any requests: no share saves more than it loses. ", "不要移动：任何比例的节省都不及损失。"
+)
+
+
 @dataclass(frozen=True)
 class Weighed:
     """What the view shows. `classes` are at the middle, the low and the high bound of the work."""
@@ -70,6 +75,7 @@ def small_or_large_view(weighed: Weighed, envelope: Envelope) -> View:
 def _best(weighed: Weighed, best: Split) -> Table:
     """The best split at the middle, and what the same split comes to at the bounds of the work."""
     fleet = weighed.fleet
+    verdict = _STAY if best.moved_share == 0 else Label("", "")
     same = [split_of(classes, fleet, best.moved) for classes in weighed.classes]
     figures: list[tuple[str, list[float], str]] = [
         ("moved", [best.moved_share] * 3, "ratio"),
@@ -101,9 +107,9 @@ def _best(weighed: Weighed, best: Split) -> Table:
         row_units=tuple(unit for *_, unit in figures),
         emphasis=frozenset({4}),
         note=Label(
-            "The interval is of this split, were the GPU time of both models low or high. Qualities are "
-            "taken as given, without one.",
-            "区间为两模型耗时同时偏低或偏高时，此分配的结果。质量按给定值，不含区间。",
+            f"{verdict.en}The interval is of this split, were the GPU time of both models low or high. "
+            "Qualities are taken as given, without one.",
+            f"{verdict.zh}区间为两模型耗时同时偏低或偏高时，此分配的结果。质量按给定值，不含区间。",
         ),
     )
 

@@ -13,7 +13,7 @@ class Family:
     """How models of one `model_type` differ from a plain decoder of the Llama kind.
 
     `normed` is what of queries and keys has a norm: a head, all heads, or nothing. `matrices` are those of a
-    feed-forward network: three where it is gated; `is_four_wide` ones are four times the hidden size. `norm_vectors` is 2 where norms have a bias. `shared_size`
+    feed-forward network: three where it is gated. `norm_vectors` is 2 where norms have a bias. `shared_size`
     is the field of a network that all tokens pass beside the experts.
     """
 
@@ -22,6 +22,7 @@ class Family:
     has_output_bias: bool | None = None
     matrices: int = 3
     is_four_wide: bool = False
+    """Its feed-forward network is four times the hidden size, and config.json has no field for it."""
     norm_vectors: int = 1
     has_sinks: bool = False
     has_expert_bias: bool = False
