@@ -128,6 +128,8 @@ def test_files_that_are_none_are_named(run, tmp_path, language):
     assert "10,080" in told("--start-minutes", "1e9", code=2)
     assert "10,000,000" in told("--minimum", 1_000_000_000, code=2)
     told("--patience", "-5", code=2)
+    for flag in ("--owned", "--owned-price", "--sell"):
+        assert "..." in told(flag, "9" * 6_000, code=2)
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

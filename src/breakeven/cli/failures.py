@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 
 import click
@@ -18,6 +19,8 @@ from breakeven.cli.language import Language
 USAGE, BAD_DATA, DEFECT, INTERRUPTED, PIPE_CLOSED = 2, 3, 70, 130, 141
 DEBUG_VARIABLE = "BREAKEVEN_DEBUG"
 
+_LONG_FIGURE = re.compile(r"\d{80,}")
+"""No figure has so many digits; what was typed or read is then quoted by its ends."""
 _LABELS: dict[Language, tuple[str, str, str]] = {
     "en": ("Where", "Likely cause", "Next step"),
     "zh": ("位置", "原因", "下一步"),
@@ -58,7 +61,8 @@ def block(error: errors.BreakevenError, language: Language) -> str:
     parts = (error.where, cause, remedy)
     lines += [f"  {label}{colon}{text}" for label, text in zip(_LABELS[language], parts, strict=True) if text]
     # What is said may quote a file, whose text must not drive the terminal; its lines remain lines.
-    return "\n".join(printable(line) for line in "\n".join(lines).split("\n"))
+    text = "\n".join(printable(line) for line in "\n".join(lines).split("\n"))
+    return _LONG_FIGURE.sub(lambda found: f"{found[0][:12]}...{found[0][-12:]}", text)
 
 
 def _in(language: Language, text: str) -> str:

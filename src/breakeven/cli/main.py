@@ -37,7 +37,9 @@ COMMANDS: dict[str, Summary] = {
     "budget": Summary("Where the next yuan should go.", "下一笔预算投向哪里。"),
     "scorecard": Summary("How right the forecasts were.", "历次预测的准确度。"),
     "cost": Summary("What use costs, by model and user.", "按模型与用户的服务成本。"),
-    "serving": Summary("What a token costs on GPUs, and the right price.", "显卡上每个词元的成本与合理价格。"),
+    "serving": Summary(
+        "What a token costs on GPUs, and the right price.", "显卡上每个词元的成本与合理价格。"
+    ),
     "cash": Summary("Cash, credits, burn and runway.", "现金、额度、消耗与可支撑月数。"),
     "rows": Summary("From a number to its source rows.", "从数字追溯到来源行。"),
     "explain": Summary("How a metric is defined and reached.", "指标的定义与由来。"),

@@ -20,9 +20,13 @@ class _Subcommand(NamedTuple):
 
 SUBCOMMANDS = {
     "cost": _Subcommand("cost", "Money per million tokens by class.", "每百万词元的分类成本。"),
-    "compare": _Subcommand("compare", "Models and GPUs: cost against latency.", "模型与显卡：成本与延迟对比。"),
+    "compare": _Subcommand(
+        "compare", "Models and GPUs: cost against latency.", "模型与显卡：成本与延迟对比。"
+    ),
     "context": _Subcommand("context", "What one long prompt costs.", "一次长上下文请求的成本。"),
-    "cache": _Subcommand("cache", "Prefix cache: hits, savings, best size.", "前缀缓存：命中、节省与最佳容量。"),
+    "cache": _Subcommand(
+        "cache", "Prefix cache: hits, savings, best size.", "前缀缓存：命中、节省与最佳容量。"
+    ),
     "fleet": _Subcommand("fleet", "GPUs for the hours of a month.", "按小时需求配置的显卡。"),
     "breakeven-price": _Subcommand(
         "breakeven_price", "The price at which the margin is zero.", "毛利为零的价格。"
@@ -58,7 +62,9 @@ class ServingGroup(BilingualGroup):
         """The subcommands, without importing any."""
         chinese = language_in(ctx) == "zh"
         with formatter.section("Commands"):
-            formatter.write_dl([(name, said.zh if chinese else said.en) for name, said in SUBCOMMANDS.items()])
+            formatter.write_dl(
+                [(name, said.zh if chinese else said.en) for name, said in SUBCOMMANDS.items()]
+            )
 
 
 @click.group(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -260,7 +261,7 @@ def _sold(text: str | None) -> tuple[float, float, float] | None:
         first = second = third = float("nan")
     if not (first >= 0 and second >= 0 and third >= 0):
         raise UsageError(
-            f"--sell {text!r} is not three prices",
+            f"--sell {reprlib.repr(text)} is not three prices",
             remedy="write computed input/cached input/output per million tokens, such as 0.55/0.14/2.19",
         )
     return first, second, third

@@ -37,7 +37,8 @@ class Lost:
     `tokens` (class) and `requests` are turned away or gone, `revenue` the money they would have paid. What
     is still in the queue at the end is neither served nor lost: `waiting`. `wait_hours` is the mean over all
     work, `longest_wait_hours` the worst hour's, both of the backlog alone. `backlog_hours` counts hours
-    that end with one. `slowest` is the fewest tokens a second a user gets in an hour, `usual` what is promised.
+    that end with one. `slowest` is the fewest tokens a second a user gets in an hour, `usual` what is
+    promised.
     """
 
     policy: Overflow
