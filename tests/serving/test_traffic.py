@@ -102,7 +102,7 @@ def test_a_trace_with_a_bad_row_names_it(tmp_path: Path):
     [
         ("4000", "cannot read the traffic"),
         ("4000/1000@fast", "cannot read the rate"),
-        ("-4/1000", "input_tokens is -4"),
+        ("-4/1000", "input_tokens cannot be -4"),
         ("4000/0", "without output"),
         ("0/1000", "without input"),
         ("4000/1000@0", "zero requests per second"),

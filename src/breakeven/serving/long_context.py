@@ -58,7 +58,9 @@ class LongPrompt:
             value = getattr(self, name)
             if not (math.isfinite(value) and 1 <= value <= LONGEST_TOKENS):
                 raise InputError(
-                    f"{name} of a prompt is {value:,.0f}" if math.isfinite(value) else f"{name} is {value}",
+                    f"{name} of a prompt is {value:,.0f}"
+                    if math.isfinite(value)
+                    else f"{name} cannot be {value}",
                     cause="characters or bytes instead of tokens",
                     remedy=f"give from 1 to {LONGEST_TOKENS:,} tokens",
                 )

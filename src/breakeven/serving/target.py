@@ -28,7 +28,9 @@ class Target:
         for field in ("ttft_seconds", "tpot_seconds"):
             seconds = getattr(self, field)
             if math.isnan(seconds) or seconds <= 0:
-                raise InputError(f"{field} is {seconds:g}", remedy="a latency target is a time above zero")
+                raise InputError(
+                    f"{field} cannot be {seconds:g}", remedy="a latency target is a time above zero"
+                )
         if not 0.5 <= self.percentile <= 0.999:
             raise InputError(
                 f"the percentile is {self.percentile:g}",

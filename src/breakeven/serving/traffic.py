@@ -183,7 +183,7 @@ def _check_lengths(traffic: Traffic) -> None:
         tokens = getattr(traffic, field)
         if not math.isfinite(tokens) or tokens < 0:
             raise InputError(
-                f"{field} is {tokens:g}", where=traffic.name, remedy="a length is zero or more tokens"
+                f"{field} cannot be {tokens:g}", where=traffic.name, remedy="a length is zero or more tokens"
             )
         if tokens > LONGEST_TOKENS:
             raise InputError(
@@ -230,7 +230,7 @@ def _check_shares(traffic: Traffic) -> None:
         spread = getattr(traffic, field)
         if not math.isfinite(spread) or spread < 0:
             raise InputError(
-                f"{field} is {spread:g}",
+                f"{field} cannot be {spread:g}",
                 where=traffic.name,
                 remedy="give standard deviation over mean, from 0 up",
             )

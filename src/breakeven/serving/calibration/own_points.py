@@ -122,7 +122,7 @@ def _number(row: Mapping[str, str | None], name: str, where: str) -> float:
     except ValueError:
         value = float("nan")
     if not (np.isfinite(value) and value > 0):
-        raise InputError(f"{name} is {text!r}", where=where, remedy="write a number above zero")
+        raise InputError(f"{name} cannot be {text!r}", where=where, remedy="write a number above zero")
     if value > _MOST.get(name, np.inf):
         raise InputError(
             f"{name} is {text!r}, more than any benchmark has",

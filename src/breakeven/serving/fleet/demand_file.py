@@ -140,7 +140,7 @@ def _count(text: str, column: str, where: str) -> float:
         value = float("nan")
     if not isfinite(value) or value < 0:
         raise InputError(
-            f"{column} is {reprlib.repr(text.strip())}",
+            f"{column} cannot be {reprlib.repr(text.strip())}",
             where=where,
             remedy="write a count of tokens from zero up",
         )
