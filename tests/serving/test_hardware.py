@@ -129,7 +129,7 @@ def test_a_short_spec_of_ones_own(tmp_path):
         ({"generation": "volta"}, "is not one of"),
         ({"power": "700 W", "all_in_power": "0.5 kW"}, "below that of the GPU alone"),
         ({"prices": "[{amount: 0, currency: USD, commitment: spot, source: s, as_of: d}]"}, "price of zero"),
-        ({"prices": "[{amount: 2, currency: USB, commitment: spot, source: s, as_of: d}]"}, "unknown currency"),
+        ({"prices": "[{amount: 2, currency: USB, commitment: spot, source: s, as_of: d}]"}, "unknown curren"),
         ({"prices": "[{amount: 2, currency: USD, commitment: spot, as_of: d}]"}, "'source' is missing"),
     ],
 )  # fmt: skip

@@ -87,7 +87,9 @@ def _from_profile(
         read = read_profile(profile_file)
         profile, daily = read.profile, read.tokens_per_day
     else:
-        profile = Profile.of(_zone(zone_name), traffic.hourly or (1.0,) * _HOURS_PER_DAY)
+        # Hours that are all alike need no zone to be told apart.
+        zone = _zone(zone_name) if traffic.hourly else zone_name or "UTC"
+        profile = Profile.of(zone, traffic.hourly or (1.0,) * _HOURS_PER_DAY)
     if not daily:
         if traffic.requests_per_second is None:
             raise UsageError(
