@@ -87,7 +87,7 @@ def test_a_line_leads_to_its_rows(run, opened):  # noqa: F811
         (row["table"], row.get("source"), row.get("quantity") or row.get("output_tokens")) for row in rows
     ]
     assert found == [
-        ("1.bills", "hand", "4.500000000"),
+        ("1.bills", "hand", "4.5"),
         ("2.usage", "hand", 4000000),
         ("3.usage", "outside_report", 4500000),
     ]
