@@ -18,10 +18,15 @@ from benchmarks import (
     pricing,
     process,
     reconcile,
+    serving,
+    serving_constants,
     sources,
 )
 from benchmarks.lines import GROUPS, LINES, figure
 from benchmarks.native_files import native_files, write_native
+from benchmarks.serving_constants import Findings
+
+from breakeven.serving.calibration.hold_out import Score
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,12 +37,27 @@ def at_hand(step, **arguments):
     return process.Measured(1.0, 1.0, process.peak_memory_bytes(), json.loads(json.dumps(said)))
 
 
+SCORE = Score(points=9, median=0.1, mean=0.15, within=0.7, bias=0.0)
+FOUND = Findings(SCORE, SCORE, SCORE, SCORE, 1, 0.78, 0.79, 0.78, 0.9)
+"""What fitting the constants anew finds, in place of the minutes it takes."""
+LEFT_OUT = ("serving_held_out", "serving_new_model", "serving_three", "serving_coverage", "serving_ranking")
+
+
+def measured_lines() -> set[str]:
+    """The rows that can be measured here: some need data that lie beside the project, not in it."""
+    absent = () if serving.POINTS.is_file() else LEFT_OUT
+    absent += () if serving.TRACE.is_file() else ("serving_cache",)
+    return {line for line in LINES if not line.startswith(absent)} if absent else set(LINES)
+
+
 @pytest.fixture
 def small_run(monkeypatch, tmp_path):
     for module in (accounts, close, company, growth, growth_cells, imports, pricing, reconcile, sources):
         monkeypatch.setattr(module, "measure", at_hand)
     monkeypatch.setattr(sources, "readable", lambda: ["alipay", "ocean_engine"])
     monkeypatch.setattr(growth, "peer_fit", lambda _, file: growth.fit_ours(str(file)))
+    monkeypatch.setattr(serving, "CONFIGURATIONS", 2_000)
+    monkeypatch.setattr(serving_constants, "held_out_findings", lambda _: FOUND)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")]))
     return ["--users", "200", "--months", "1", "--repeats", "1", "--work", str(tmp_path / "work")]
 
@@ -49,11 +69,11 @@ def test_every_row_of_the_table_is_measured(small_run, tmp_path, capsys):
     results = json.loads((tmp_path / "work" / "results.json").read_text("utf-8"))
     found = {one["line"]: one for group in results["groups"].values() for one in group["figures"]}
     assert list(results["groups"]) == list(GROUPS)
-    assert set(found) == set(LINES)
+    assert set(found) == measured_lines()
     assert all(one["value"] > 0 and one["beside"]["en"] and one["beside"]["zh"] for one in found.values())
 
     said = capsys.readouterr()
-    assert all(line.work.en in said.out for line in LINES.values())
+    assert all(LINES[line].work.en in said.out for line in measured_lines())
     assert "generating" in said.err
     for language, name in (("en", "benchmarks.md"), ("zh", "benchmarks.zh.md")):
         written = (tmp_path / "work" / name).read_text("utf-8")
